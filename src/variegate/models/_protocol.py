@@ -1,0 +1,86 @@
+"""What every model that can speak offers, whatever stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args
+
+from variegate.samples import Finish
+
+__all__ = ["FORMATS", "Completion", "Format", "Model", "Request", "Sampling"]
+
+Format = Literal["raw", "chat", "empty-reasoning"]
+FORMATS: tuple[str, ...] = get_args(Format)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """The settings of a draw; None means the provider's own default, never 0.
+
+    Args:
+        temperature: 1.0 draws from the model's own distribution, 0.0 is greedy.
+        top_p, top_k, min_p: truncation; None for none.
+        max_tokens: completion tokens at the most.
+        stop: strings that end a completion (removed from it).
+    """
+
+    temperature: float | None = 1.0
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    max_tokens: int = 256
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One draw to be made: the rendered prompt and its own random stream.
+
+    Args:
+        key: identity of the draw (model, revision, rendered prompt, settings, index, seed).
+        rendered: the prompt after the template, as the model reads it.
+        index: which of the n draws this is.
+        seed: 64 bits from which, and from nothing else, this draw's randomness comes.
+    """
+
+    key: str
+    rendered: str
+    index: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """What came back for one request."""
+
+    key: str
+    text: str  # the answer, reasoning removed
+    reasoning: str | None
+    finish: Finish
+    token_ids: tuple[int, ...]
+    token_logprobs: tuple[float, ...] | None  # nats, of the distribution sampled from
+    token_entropies: tuple[float, ...] | None  # nats, of the distribution sampled from
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Model(Protocol):
+    """Something that can speak: a checkpoint, an endpoint, a fake with known probabilities."""
+
+    name: str
+    revision: str  # content hash or commit; part of the identity of every draw
+
+    def formats(self) -> tuple[Format, ...]:
+        """Which formats this model can be asked in (a base model knows only raw)."""
+        ...
+
+    def render(self, prompt: str, *, format: Format) -> str:
+        """Return the prompt as the model reads it."""
+        ...
+
+    def sample(
+        self, requests: Sequence[Request], *, sampling: Sampling
+    ) -> Iterator[list[Completion]]:
+        """Yield finished completions batch by batch; the order is free, every key comes once."""
+        ...

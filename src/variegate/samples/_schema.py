@@ -1,0 +1,37 @@
+"""The columns of Samples: the one table that travels between packages."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import polars as pl
+
+__all__ = ["FINISHES", "SCHEMA", "SCHEMA_VERSION", "Finish"]
+
+SCHEMA_VERSION = 1
+
+Finish = Literal["stop", "length", "filter", "empty", "error"]
+FINISHES: tuple[str, ...] = get_args(Finish)
+
+SCHEMA: dict[str, pl.DataType] = {
+    "arm": pl.String(),  # the way of producing: a checkpoint, a sampler, a merge
+    "task": pl.String(),
+    "prompt_id": pl.String(),  # content hash of the prompt where the source gave none
+    "prompt": pl.String(),
+    "sample": pl.Int32(),  # 0 .. n-1 within (arm, task, prompt_id)
+    "text": pl.String(),  # the answer, reasoning removed
+    "reasoning": pl.String(),
+    "finish": pl.String(),  # one of FINISHES
+    "iid": pl.Boolean(),  # an independent draw, or part of a designed set
+    "correct": pl.Boolean(),
+    "quality": pl.Float64(),
+    "answer": pl.String(),  # canonical answer or equivalence class
+    "logprob": pl.Float64(),  # nats, whole answer
+    "token_ids": pl.List(pl.Int32()),
+    "token_logprobs": pl.List(pl.Float64()),  # nats, under the distribution sampled from
+    "token_entropies": pl.List(pl.Float64()),  # nats, of the distribution sampled from
+    "prompt_tokens": pl.Int32(),
+    "completion_tokens": pl.Int32(),
+    "seed": pl.Int64(),
+    "sample_id": pl.String(),  # identity: model, revision, rendered prompt, settings, index
+}
