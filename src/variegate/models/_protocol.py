@@ -6,6 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
+import numpy as np
+import numpy.typing as npt
+
+from variegate.errors import UsageError
 from variegate.samples import Finish
 
 __all__ = ["FORMATS", "Completion", "Format", "Model", "Request", "Sampling"]
@@ -18,11 +22,17 @@ FORMATS: tuple[str, ...] = get_args(Format)
 class Sampling:
     """The settings of a draw; None means the provider's own default, never 0.
 
+    Truncation is applied after the temperature, in the order top-k, top-p, min-p, and what is
+    left is renormalised.
+
     Args:
         temperature: 1.0 draws from the model's own distribution, 0.0 is greedy.
         top_p, top_k, min_p: truncation; None for none.
         max_tokens: completion tokens at the most.
         stop: strings that end a completion (removed from it).
+
+    Raises:
+        UsageError: a setting outside its range.
     """
 
     temperature: float | None = 1.0
@@ -31,6 +41,19 @@ class Sampling:
     min_p: float | None = None
     max_tokens: int = 256
     stop: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "temperature": (self.temperature, 0 <= (self.temperature or 0) < float("inf"), ">= 0"),
+            "top_p": (self.top_p, self.top_p is None or 0 < self.top_p <= 1, "in (0, 1]"),
+            "top_k": (self.top_k, self.top_k is None or self.top_k >= 1, ">= 1"),
+            "min_p": (self.min_p, self.min_p is None or 0 <= self.min_p <= 1, "in [0, 1]"),
+            "max_tokens": (self.max_tokens, self.max_tokens >= 1, ">= 1"),
+            "stop": (self.stop, type(self.stop) is tuple and all(self.stop), "a tuple of words"),
+        }
+        for name, (value, fits, range_) in ranges.items():
+            if not fits:
+                raise UsageError(f"Expected {name} {range_}, got {value!r}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +64,7 @@ class Request:
         key: identity of the draw (model, revision, rendered prompt, settings, index, seed).
         rendered: the prompt after the template, as the model reads it.
         index: which of the n draws this is.
-        seed: 64 bits from which, and from nothing else, this draw's randomness comes.
+        seed: the number from which, and from nothing else, this draw's randomness comes.
     """
 
     key: str
@@ -52,7 +75,11 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """What came back for one request."""
+    """What came back for one request.
+
+    The token lists cover everything the model wrote: reasoning, answer, and the end-of-sequence
+    token where it wrote one, so their sum is the log-probability of the whole draw.
+    """
 
     key: str
     text: str  # the answer, reasoning removed
@@ -82,5 +109,20 @@ class Model(Protocol):
     def sample(
         self, requests: Sequence[Request], *, sampling: Sampling
     ) -> Iterator[list[Completion]]:
-        """Yield finished completions batch by batch; the order is free, every key comes once."""
+        """Yield finished completions batch by batch; the order is free, every key comes once.
+
+        Raises:
+            ModelError: the batch in flight failed; what was yielded before stays good, and a
+                new call with the remaining requests goes on.
+        """
+        ...
+
+    def score(
+        self, rendered: str, continuations: Sequence[str], *, sampling: Sampling
+    ) -> npt.NDArray[np.float64]:
+        """Return the log-probability (nats) of each continuation and of stopping after it.
+
+        Probabilities are those of the distribution sampled from, so over a language that can be
+        listed they sum to 1.
+        """
         ...
