@@ -1,1 +1,41 @@
-"""To come."""
+"""Divergences: how far one distribution is from another. Natural logarithms throughout.
+
+- Between probability vectors, batched over leading axes: `kl` and its relatives.
+- `generator(name)`: one convex function f gives the penalty, its slope, the inverse of its
+  slope and its conjugate; objectives are built on this table.
+- From samples: `kl_samples`, with the law of what its gradient does.
+
+Directions are always those of the arguments: ``kl(p, q)`` is E_p ln p/q. In training, p is the
+policy and q the reference, so *reverse* KL is KL(policy ‖ reference) and *forward* KL is
+KL(reference ‖ policy).
+"""
+
+from variegate.divergences._between import (
+    alpha,
+    chi2,
+    fisher_rao,
+    hellinger,
+    jeffreys,
+    js,
+    kl,
+    renyi,
+    total_variation,
+)
+from variegate.divergences._generators import Generator, generator, generator_names
+from variegate.divergences._samples import kl_samples
+
+__all__ = [
+    "kl",
+    "js",
+    "jeffreys",
+    "total_variation",
+    "hellinger",
+    "chi2",
+    "alpha",
+    "renyi",
+    "fisher_rao",
+    "Generator",
+    "generator",
+    "generator_names",
+    "kl_samples",
+]
