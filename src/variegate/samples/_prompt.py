@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-__all__ = ["Prompt", "prompt_hash"]
+from variegate.errors import DataError
+
+__all__ = ["Prompt", "prompt_hash", "read_prompts"]
 
 
 def prompt_hash(prompt: str) -> str:
@@ -40,3 +43,39 @@ class Prompt:
     def __post_init__(self) -> None:
         if not self.prompt_id:
             object.__setattr__(self, "prompt_id", prompt_hash(self.prompt))
+
+
+def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
+    """Read prompts from JSONL, a JSON array, CSV, TSV or Parquet.
+
+    One row a prompt, with the fields of `Prompt`; the names that `read` understands for the prompt,
+    its id and its task are understood here too. Other fields are left aside.
+
+    Raises:
+        DataError: a row without a prompt, one prompt twice, or one id with two texts.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "prompts.jsonl"
+        >>> _ = path.write_text('{"prompt": "2 + 2 = ?", "verifier": "exact", "target": "4"}')
+        >>> read_prompts(path)[0].target
+        '4'
+    """
+    from variegate.samples._prompt_rows import prompt_rows
+
+    prompts: list[Prompt] = []
+    seen: dict[tuple[str, str], tuple[str, str]] = {}
+    for place, row in prompt_rows(Path(path)):
+        prompt = Prompt(**row)
+        key = (prompt.task, prompt.prompt_id)
+        if key in seen:
+            earlier, text = seen[key]
+            other = "the same" if text == prompt.prompt else "another"
+            raise DataError(
+                f"The prompt id {prompt.prompt_id!r} (task {prompt.task!r}) stands at {earlier} "
+                f"and, with {other} text, at {place}.",
+                hint="Remove one, or give them two ids.",
+            )
+        seen[key] = (place, prompt.prompt)
+        prompts.append(prompt)
+    return tuple(prompts)
