@@ -9,11 +9,18 @@ An `Arm` is a model with a format and the settings of a draw: one way of produci
 comes and never makes the same draw twice.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from variegate.models._arm import Arm
 from variegate.models._collect import collect
 from variegate.models._fake import FakeModel, UniformModel
 from variegate.models._protocol import FORMATS, Completion, Format, Model, Request, Sampling
 from variegate.models._safetensors import check_safetensors
+
+if TYPE_CHECKING:
+    from variegate.models._transformers import TransformersModel, transformers_model
 
 __all__ = [
     "Arm",
@@ -24,7 +31,24 @@ __all__ = [
     "Model",
     "Request",
     "Completion",
+    "transformers_model",
+    "TransformersModel",
     "check_safetensors",
     "FakeModel",
     "UniformModel",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Torch is loaded with the first checkpoint, not with the room.
+    if name not in ("transformers_model", "TransformersModel"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from variegate.errors import MissingExtra
+
+    try:
+        from variegate.models import _transformers
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "transformers"):
+            raise
+        raise MissingExtra("Opening a checkpoint", "torch") from error
+    return getattr(_transformers, name)

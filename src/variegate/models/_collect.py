@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import polars as pl
 
 from variegate.errors import DataError, ModelError, UsageError
 from variegate.models._arm import Arm
 from variegate.models._protocol import Completion, Request
-from variegate.samples import SCHEMA, Prompt, Samples
-
-if TYPE_CHECKING:
-    from variegate.samples import RunDirectory
+from variegate.samples import SCHEMA, Prompt, RunDirectory, Samples, sample_id
 
 __all__ = ["collect"]
 
@@ -76,8 +71,8 @@ def collect(
     the run has is not made again: a run that was killed goes on where it stopped.
 
     Draws that do not come back, or fail in a way that may pass, are asked for again; after three
-    rounds they stay as rows with `finish="error"` and empty text, so that they are counted. A
-    later call tries exactly those again.
+    rounds they are returned as rows with `finish="error"` and empty text, so that they are
+    counted. The run does not keep those: a later call asks for exactly them again.
 
     Args:
         arm: what is asked, and how.
@@ -114,11 +109,6 @@ def collect(
     tell = progress or (lambda _done, _wanted: None)
     tell(len(draws) - len(missing), len(draws))
 
-    def keep(rows: pl.DataFrame) -> None:
-        frames.append(rows)
-        if run is not None:
-            run.append(Samples.from_frame(rows))
-
     for _ in range(ROUNDS):
         before = len(missing)
         requests = [draw.request for draw in missing]
@@ -128,14 +118,15 @@ def collect(
                 fresh = _fresh(batch, draws, came)
                 came |= fresh.keys()
                 if fresh:
-                    keep(_frame(arm, [draws[key] for key in fresh], fresh))
+                    frames.append(_frame(arm, [draws[key] for key in fresh], fresh))
+                    if run is not None:
+                        run.append(Samples.from_frame(frames[-1]))
                 tell(len(draws) - before + len(came), len(draws))
         except ModelError as error:
             if not error.retryable:
                 raise
         missing = [draw for draw in missing if draw.request.key not in came]
-    if missing:
-        keep(_frame(arm, missing, {}))
+    frames.append(_frame(arm, missing, {}))
     order = pl.DataFrame({"sample_id": list(draws)}, schema={"sample_id": pl.String()})
     frame = order.join(pl.concat(frames), on="sample_id", how="left", maintain_order="left")
     return Samples.from_frame(frame.select(list(SCHEMA)), source=arm.name)
@@ -146,7 +137,6 @@ def _draws(arm: Arm, prompts: Sequence[Prompt], *, n: int, seed: int) -> dict[st
     draws: dict[str, _Draw] = {}
     named: dict[str, Prompt] = {}
     asked: dict[str, Prompt] = {}
-    identity, settings = [arm.model.name, arm.model.revision], asdict(arm.sampling)
     for prompt in prompts:
         rendered = arm.model.render(prompt.prompt, format=arm.format)
         for twin in (named.get(prompt.prompt_id), asked.get(rendered)):
@@ -158,16 +148,17 @@ def _draws(arm: Arm, prompts: Sequence[Prompt], *, n: int, seed: int) -> dict[st
                 )
         named[prompt.prompt_id] = asked[rendered] = prompt
         for index in range(n):
-            key = _identity([*identity, rendered, settings, index, seed])
+            key = sample_id(
+                model=arm.model.name,
+                revision=arm.model.revision,
+                rendered=rendered,
+                sampling=arm.sampling,
+                index=index,
+                seed=seed,
+            )
             request = Request(key=key, rendered=rendered, index=index, seed=_seed_of(key))
             draws[key] = _Draw(request=request, prompt=prompt)
     return draws
-
-
-def _identity(parts: Sequence[object]) -> str:
-    """Name a draw by everything that makes it what it is; a setting left open stays null."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _seed_of(key: str) -> int:
@@ -176,7 +167,7 @@ def _seed_of(key: str) -> int:
 
 
 def _had(run: RunDirectory | None, arm: Arm, draws: dict[str, _Draw]) -> pl.DataFrame:
-    """Return what the run has of the draws wanted, failed ones left out.
+    """Return what the run has of the draws wanted.
 
     Two arms that ask the same model the same thing in the same way share their draws, so the
     row found may carry another arm's name: what is known beforehand is written afresh.
@@ -184,8 +175,7 @@ def _had(run: RunDirectory | None, arm: Arm, draws: dict[str, _Draw]) -> pl.Data
     known = _frame(arm, list(draws.values()), {})
     if run is None:
         return known.clear()
-    found = run.samples().frame.filter(pl.col("finish") != "error")
-    found = found.unique("sample_id", keep="first", maintain_order=True)
+    found = run.samples().frame
     beforehand = ("arm", "task", "prompt_id", "prompt", "sample", "iid", "seed", "sample_id")
     return (
         known.select(beforehand)

@@ -1,0 +1,5 @@
+"""Checkpoints in Hugging Face format as models: loading, rendering, sampling, scoring."""
+
+from variegate.models._transformers._model import TransformersModel, transformers_model
+
+__all__ = ["TransformersModel", "transformers_model"]
