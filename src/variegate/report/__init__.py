@@ -1,1 +1,11 @@
-"""To come."""
+"""The page and the terminal: where the numbers are read.
+
+`render` writes a trace as one HTML file, `render_measurement` does the same for plain arms, and
+`terminal`, `measurement_table` and `comparison_table` answer on one screen. Every picture is SVG
+from a small pure function, one chart a file; words, tables and pictures are put together by the
+templates in `page/`. Whatever a model wrote is shown as text and as nothing else.
+"""
+
+from variegate.report._trace_page import render
+
+__all__ = ["render"]

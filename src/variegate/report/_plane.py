@@ -1,0 +1,123 @@
+"""Quality against variety: every arm a point with an interval on both axes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from variegate.report._looks import Look
+from variegate.report._numbers import between, known, level
+from variegate.report._svg import Linear, el, mark, picture, text, ticks, width_of
+
+__all__ = ["Point", "nondominated", "plane"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One arm on the plane: rows with value, low and high for either axis."""
+
+    name: str
+    look: Look
+    quality: Mapping[str, Any]
+    variety: Mapping[str, Any]
+    parent: str | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether it can be drawn."""
+        return known(self.quality.get("value")) and known(self.variety.get("value"))
+
+
+def nondominated(points: Sequence[Point]) -> list[Point]:
+    """Keep the points that no other beats on one axis without losing on the other."""
+    def beats(a: Point, b: Point) -> bool:
+        ahead = [a.quality["value"] - b.quality["value"], a.variety["value"] - b.variety["value"]]
+        return min(ahead) >= 0 and max(ahead) > 0
+
+    kept = [p for p in points if not any(beats(other, p) for other in points)]
+    return sorted(kept, key=lambda p: p.quality["value"])
+
+
+def plane(points: Sequence[Point], *, quality: str, variety: str,
+          quality_span: tuple[float, float], variety_span: tuple[float, float],
+          ) -> Markup | None:  # fmt: skip
+    """Draw the points, their intervals, the walk from parent to child and the front."""
+    points = [point for point in points if point.known]
+    if not points:
+        return None
+    width, height, left, right, top, bottom = 1040.0, 520.0, 56.0, 1030.0, 34.0, 470.0
+    x, y = Linear(*quality_span, left, right), Linear(*variety_span, bottom, top)
+    body = []
+    for at in ticks(*quality_span, about=8):
+        body.append(el("line", x1=x(at), x2=x(at), y1=top, y2=bottom, class_="grid"))
+        body.append(text(x(at), bottom + 20, f"{at:g}", class_="tick", anchor="middle"))
+    for at in ticks(*variety_span):
+        body.append(el("line", x1=left, x2=right, y1=y(at), y2=y(at), class_="grid"))
+        body.append(text(left - 8, y(at) + 4, f"{at:g}", class_="tick", anchor="end"))
+    body.append(text(left - 8, 15, f"↑ {variety}", class_="axis"))
+    body.append(text(right, bottom + 42, f"{quality} →", class_="axis", anchor="end"))
+    spots = {p.name: (x(p.quality["value"]), y(p.variety["value"])) for p in points}
+    front = [spots[p.name] for p in nondominated(points)]
+    if len(front) > 1:
+        path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in front)
+        body.append(el("path", d=path, class_="front"))
+    taken: list[tuple[float, float, float, float]] = [
+        (a - 8, b - 8, a + 8, b + 8) for a, b in spots.values()
+    ]
+    for point in points:
+        a, b = spots[point.name]
+        drawn = [el("title", f"{point.name}: {quality} {level(point.quality['value'])} "
+                    f"{between(point.quality)}, {variety} {level(point.variety['value'])} "
+                    f"{between(point.variety)}")]  # fmt: skip
+        if known(point.quality.get("low")):
+            drawn.append(el("line", x1=x(point.quality["low"]), x2=x(point.quality["high"]),
+                            y1=b, y2=b, class_="whisker"))  # fmt: skip
+        if known(point.variety.get("low")):
+            drawn.append(el("line", x1=a, x2=a, y1=y(point.variety["low"]),
+                            y2=y(point.variety["high"]), class_="whisker"))  # fmt: skip
+        if point.parent in spots:
+            body.append(el("g", _arrow(spots[point.parent or ""], (a, b)), class_=point.look.colour))
+        drawn.append(mark(a, b, point.look.shape, size=5.5))
+        body.append(el("g", *drawn, class_=point.look.colour))
+    for point in points:
+        body.append(_name(point, spots[point.name], taken, (left, top, right, bottom)))
+    return picture(width, height, *body, title=f"{quality} against {variety} for every arm")
+
+
+def _arrow(start: tuple[float, float], end: tuple[float, float]) -> Markup:
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    length = (dx * dx + dy * dy) ** 0.5
+    if length < 24:
+        return Markup()
+    ux, uy = dx / length, dy / length
+    tip = (end[0] - 9 * ux, end[1] - 9 * uy)
+    tail = (start[0] + 9 * ux, start[1] + 9 * uy)
+    wings = [(tip[0] - 8 * ux + side * 3.4 * uy, tip[1] - 8 * uy - side * 3.4 * ux)
+             for side in (1, -1)]  # fmt: skip
+    head = " ".join(f"{a:.1f},{b:.1f}" for a, b in [tip, *wings])
+    return el("g", el("line", x1=tail[0], y1=tail[1], x2=tip[0], y2=tip[1], class_="walk"),
+              el("polygon", points=head, class_="solid"))  # fmt: skip
+
+
+def _name(point: Point, spot: tuple[float, float],
+          taken: list[tuple[float, float, float, float]],
+          room: tuple[float, float, float, float]) -> Markup:  # fmt: skip
+    """Put a name at the first free of eight places around its point."""
+    wide = width_of(point.name, 13)
+    a, b = spot
+    places = [(a + 10, b - 9), (a + 10, b + 18), (a - 10 - wide, b - 9), (a - 10 - wide, b + 18),
+              (a + 10, b - 24), (a - 10 - wide, b - 24), (a + 10, b + 33), (a - wide / 2, b - 40)]  # fmt: skip
+
+    def cost(place: tuple[float, float]) -> float:
+        box = (place[0], place[1] - 11, place[0] + wide, place[1] + 3)
+        outside = box[0] < room[0] or box[2] > room[2] or box[1] < room[1] or box[3] > room[3]
+        touched = sum(box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3]
+                      for t in taken)  # fmt: skip
+        return 10 * outside + touched
+
+    at = min(places, key=cost)
+    taken.append((at[0], at[1] - 11, at[0] + wide, at[1] + 3))
+    return el("g", text(at[0], at[1], point.name, class_="name halo"), class_=point.look.colour)

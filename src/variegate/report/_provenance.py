@@ -1,0 +1,81 @@
+"""How it was made: settings without secrets, and the long table as a file to take along."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from variegate.samples._clean import clean_text
+
+__all__ = ["csv_link", "flat"]
+
+_SECRET = re.compile(
+    r"(^|[_\-.])(api[_-]?key|key|secret|password|passwd|authorization|credentials?|bearer"
+    r"|(access|auth|hf|api|session)[_-]?token|token)$",
+    re.IGNORECASE,
+)
+_LOOKS_SECRET = re.compile(
+    r"\b(sk|pk|rk)-[A-Za-z0-9_\-]{12,}|\bhf_[A-Za-z0-9]{12,}|\bgh[pousr]_[A-Za-z0-9]{20,}"
+    r"|\bBearer\s+\S+|\bAKIA[A-Z0-9]{12,}",
+)
+_USERINFO = re.compile(r"(?<=://)[^/\s@]+@")
+_HIDDEN = "(not shown)"
+_LINK_LIMIT = 1_400_000  # Chromium refuses addresses beyond 2 MiB
+
+
+def flat(settings: Mapping[str, Any], *, under: str = "") -> list[tuple[str, str]]:
+    """Flatten settings to names and words; whatever could be a key is not shown.
+
+    Settings are not meant to carry secrets; this is the second lock.
+
+    Example:
+        >>> flat({"seed": 0, "server": {"url": "https://me:pw@host/v1", "api_key": "sk-1"}})
+        [('seed', '0'), ('server.url', 'https://host/v1'), ('server.api_key', '(not shown)')]
+    """
+    lines: list[tuple[str, str]] = []
+    for name, value in settings.items():
+        path = f"{under}.{name}" if under else str(name)
+        if isinstance(value, Mapping):
+            lines += flat(value, under=path)
+        elif _SECRET.search(str(name)):
+            lines.append((path, _HIDDEN))
+        else:
+            lines.append((clean_text(path), _plain(value)))
+    return lines
+
+
+def _plain(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(_plain(item) for item in value)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return clean_text(_USERINFO.sub("", _LOOKS_SECRET.sub(_HIDDEN, text)))
+
+
+def csv_link(frame: pl.DataFrame) -> str | None:
+    """Write a table as a CSV `data:` address; None where it is too large for one.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe in front.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(frame.columns)
+    for row in frame.iter_rows():
+        writer.writerow([_guarded(value) for value in row])
+    body = base64.b64encode(buffer.getvalue().encode("utf-8", "replace")).decode("ascii")
+    return f"data:text/csv;charset=utf-8;base64,{body}" if len(body) <= _LINK_LIMIT else None
+
+
+def _guarded(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return "'" + value
+    return value
