@@ -1,0 +1,176 @@
+"""`variegate measure`: the variety of saved outputs, in seconds and without torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from variegate.cli._gate import FailIf, Gate, Tolerance, exit_code
+from variegate.cli._output import Json, Quiet, interval, print_json, print_table, rows_of, say
+from variegate.errors import UsageError
+
+if TYPE_CHECKING:
+    from variegate.samples import Samples
+
+__all__ = [
+    "Embedder",
+    "K",
+    "Metrics",
+    "Seed",
+    "measure",
+    "metric_list",
+    "read_arms",
+]
+
+Metrics = Annotated[
+    str | None, Parameter(help="Names with commas between; `variegate metrics` lists them.")
+]
+Embedder = Annotated[
+    str | None, Parameter(help="wordllama (default), or a sentence-transformers name or folder.")
+]
+K = Annotated[int | None, Parameter(help="Outputs per prompt that the metrics at k count.")]
+Seed = Annotated[int, Parameter(help="Of the bootstrap and of every subsample.")]
+
+
+def measure(
+    *files: str,
+    metrics: Metrics = None,
+    embedder: Embedder = None,
+    k: K = None,
+    seed: Seed = 0,
+    by_task: Annotated[bool, Parameter(help="Every task, not only their mean.")] = False,
+    report: Annotated[Path | None, Parameter(help="Write a page to this file.")] = None,
+    fail_if: FailIf = (),
+    tolerance: Tolerance = 0.0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Measure the variety of saved outputs.
+
+    FILES are JSONL, JSON, CSV or Parquet with one output a row, or one prompt
+    a row with its completions; the kind is detected and named. Rows that name
+    no arm become the arm of their file's name, so two files stand side by
+    side.
+
+    --json prints schema_version, command, rows (arm, task, metric, value, low,
+    high, n_prompts, n_samples, note), settings, cautions, sources.
+
+        variegate measure base.jsonl dpo.jsonl --metrics vendi,pairwise
+    """
+    from variegate.metrics import measure as measure_samples
+
+    gates = [Gate.parse(text) for text in fail_if]
+    samples = read_arms(files, quiet=quiet or json)
+    names = metric_list(metrics)
+    result = measure_samples(samples, metrics=names, embedder=embedder, k=k, seed=seed)
+    rows = rows_of(result.frame)
+    if json:
+        print_json(
+            "measure",
+            rows=rows,
+            settings=result.settings,
+            cautions=list(result.cautions),
+            sources=list(files),
+        )
+    else:
+        levels_table(rows, by_task=by_task)
+        _footer(result, quiet=quiet)
+    if report is not None:
+        _write_report(samples, report, metrics=names, embedder=embedder, seed=seed, quiet=quiet)
+    failed = samples.frame.filter(samples.frame["finish"] == "error").height
+    return exit_code(rows, gates=gates, failed=failed, total=len(samples), tolerance=tolerance)
+
+
+def read_arms(files: tuple[str, ...], *, quiet: bool) -> Samples:
+    """Read every file, say what it was, and name arms after files where rows name none."""
+    import polars as pl
+
+    from variegate.samples import Samples, read
+
+    if not files:
+        raise UsageError(
+            "Expected at least one file with outputs, got none.",
+            hint="variegate measure outputs.jsonl",
+        )
+    parts = []
+    for file in files:
+        part = read(file)
+        if not quiet:
+            say(f"{file}: {part.detected or 'outputs'}, {len(part)} outputs")
+        if part.frame["arm"].unique().to_list() == ["default"]:
+            arm = Path(file).stem
+            part = Samples(
+                frame=part.frame.with_columns(pl.lit(arm).alias("arm")),
+                source=part.source,
+                detected=part.detected,
+            )
+        parts.append(part)
+    if len(parts) == 1:
+        return parts[0]
+    _refuse_shared_arms(files, parts)
+    return Samples.concat(parts)
+
+
+def _refuse_shared_arms(files: tuple[str, ...], parts: list[Samples]) -> None:
+    owner: dict[str, str] = {}
+    for file, part in zip(files, parts, strict=True):
+        for arm in part.frame["arm"].unique(maintain_order=True).to_list():
+            if arm in owner:
+                raise UsageError(
+                    f"The arm {arm!r} comes from two files, {owner[arm]} and {file}.",
+                    hint="Rename one of the files, or write the arm into a column 'arm'.",
+                )
+            owner[arm] = file
+
+
+def levels_table(rows: list[dict[str, Any]], *, by_task: bool = False) -> None:
+    """Print metrics down and arms across, each number with its interval."""
+    arms = list(dict.fromkeys(row["arm"] for row in rows))
+    tasks = list(dict.fromkeys(row["task"] for row in rows))
+    shown = tasks if by_task or "all" not in tasks else ["all"]
+    for task in shown:
+        cells: dict[str, dict[str, dict[str, Any]]] = {}
+        for row in rows:
+            if row["task"] == task:
+                cells.setdefault(row["metric"], {})[row["arm"]] = row
+        body = []
+        for metric, of in cells.items():
+            notes = dict.fromkeys(row["note"] for row in of.values() if row["note"])
+            prompts = sorted({row["n_prompts"] for row in of.values()})
+            body.append(
+                [
+                    metric,
+                    *(
+                        interval(of[a]["value"], of[a]["low"], of[a]["high"]) if a in of else "-"
+                        for a in arms
+                    ),
+                    "–".join(str(n) for n in {prompts[0]: 0, prompts[-1]: 0}),
+                    "; ".join(notes),
+                ]
+            )
+        print_table(
+            ["metric", *arms, "prompts", "note"],
+            body,
+            title=f"task: {task}" if len(shown) > 1 else "",
+        )
+
+
+def metric_list(metrics: str | None) -> list[str] | None:
+    """Split the names of `--metrics`."""
+    if metrics is None:
+        return None
+    return [name.strip() for name in metrics.split(",") if name.strip()]
+
+
+def _footer(result: Any, *, quiet: bool) -> None:
+    """Say below the table what its numbers depend on."""
+    if quiet:
+        return
+    for caution in result.cautions:
+        say(f"careful: {getattr(caution, 'text', caution)}")
+
+
+def _write_report(samples: Samples, path: Path, *, quiet: bool, **settings: Any) -> None:
+    raise NotImplementedError

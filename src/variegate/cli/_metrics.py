@@ -1,0 +1,68 @@
+"""`variegate metrics`: which metrics there are, what they count, and where they come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from variegate.cli._output import Json, print_json, print_table
+from variegate.errors import UnknownName
+
+__all__ = ["metrics"]
+
+_FIELDS = (
+    "name", "title", "summary", "level", "needs", "low", "high", "direction", "role",
+    "n_dependence", "source", "url", "function",
+)  # fmt: skip
+
+
+def metrics(name: str | None = None, *, json: Json = False) -> int:
+    """List the metrics, or say everything about one.
+
+    --json prints schema_version, command, metrics (name, title, summary,
+    level, needs, low, high, direction, role, n_dependence, source, url,
+    function).
+
+        variegate metrics vendi
+    """
+    from variegate.metrics import metric, metric_names
+
+    known = list(metric_names())
+    if name is not None and name not in known:
+        raise UnknownName("metric", name, known)
+    entries = [_entry(metric(one)) for one in ([name] if name else known)]
+    if json:
+        print_json("metrics", metrics=entries)
+    elif name:
+        print_table(["", name], [[key, _words(value)] for key, value in entries[0].items()])
+    else:
+        print_table(
+            ["metric", "range", "more is", "needs", "what it counts", "source"],
+            [
+                [
+                    entry["name"],
+                    f"{_bound(entry['low'])} to {_bound(entry['high'])}",
+                    "variety" if entry["role"] == "variety" else entry["role"],
+                    _words(entry["needs"]),
+                    entry["title"],
+                    entry["source"],
+                ]
+                for entry in entries
+            ],
+        )
+    return 0
+
+
+def _entry(metric: Any) -> dict[str, Any]:
+    return {field: getattr(metric, field) for field in _FIELDS}
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(str(item) for item in value)
+    return "-" if value is None else str(value)
+
+
+def _bound(value: Any) -> str:
+    if isinstance(value, int | float):
+        return "∞" if value == float("inf") else f"{value:g}"
+    return _words(value)

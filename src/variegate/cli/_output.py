@@ -1,0 +1,209 @@
+"""What leaves the command line: tables and JSON on stdout, words and progress on stderr.
+
+Everything printed for people passes `_clean`, the one place where hostile text (escapes of the
+terminal, bidirectional marks, rich markup) becomes harmless and keys from the environment go.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+__all__ = [
+    "COLUMNS",
+    "JSON_SCHEMA_VERSION",
+    "Json",
+    "Progress",
+    "Quiet",
+    "complain",
+    "interval",
+    "print_json",
+    "print_table",
+    "rows_of",
+    "say",
+    "without_secrets",
+]
+
+JSON_SCHEMA_VERSION = 1
+COLUMNS = (
+    "arm", "task", "metric", "value", "low", "high", "n_prompts", "n_samples", "note",
+)  # fmt: skip
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="One JSON object on stdout.")]
+Quiet = Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", help="No progress.")]
+
+_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD)$", re.IGNORECASE)
+
+
+def without_secrets(text: str) -> str:
+    """Take out logins in URLs, keys by their looks, and the values of secret variables."""
+    from variegate.samples import redact
+
+    held = [value for name, value in os.environ.items() if _SECRET_NAME.search(name)]
+    # A short value would be found inside ordinary words.
+    return str(redact(text, secrets=tuple(value for value in held if len(value) >= 8)))
+
+
+def _clean(text: object) -> str:
+    from variegate.samples import clean_text
+
+    return clean_text(without_secrets(str(text)))
+
+
+def complain(message: str, hint: str | None) -> None:
+    """Say on stderr what went wrong, in one line, and in another what to do."""
+    print(f"error: {_one_line(message)}", file=sys.stderr)
+    if hint:
+        print(f"hint: {_one_line(hint)}", file=sys.stderr)
+
+
+def say(text: str) -> None:
+    """Print one line for people on stderr."""
+    print(_one_line(text), file=sys.stderr)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_clean(" ".join(text.split())).split())
+
+
+def print_json(verb: str, **keys: Any) -> None:
+    """Print the one object of `--json`; NaN and infinities become null.
+
+    ASCII only: what a model wrote cannot steer a terminal through it.
+    """
+    payload = {"schema_version": JSON_SCHEMA_VERSION, "command": verb, **keys}
+    text = json.dumps(_plain(payload), indent=1, allow_nan=False)
+    print(without_secrets(text.replace("\x7f", "\\u007f")))
+
+
+def rows_of(frame: Any) -> list[dict[str, Any]]:
+    """Turn a long table into the rows of `--json`; a missing number always has a reason."""
+    rows = []
+    for row in frame.iter_rows(named=True):
+        row = {name: _plain(row.get(name)) for name in COLUMNS}
+        row["note"] = row["note"] or ""
+        if row["value"] is None and not row["note"]:
+            row["note"] = "could not be computed"
+        rows.append(row)
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    """Reduce to what JSON knows."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):  # a numpy scalar
+        return _plain(value.item())
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    return str(value)
+
+
+def interval(value: float | None, low: float | None, high: float | None) -> str:
+    """Write a number and its interval with sensible digits: ``0.412 [0.380, 0.447]``.
+
+    Example:
+        >>> interval(0.4123, 0.38, 0.447), interval(None, None, None)
+        ('0.412 [0.380, 0.447]', '-')
+    """
+    if value is None or not math.isfinite(value):
+        return "-"
+    size = max(abs(x) for x in (value, low, high) if x is not None and math.isfinite(x))
+    digits = 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
+    """Print an aligned table on stdout; in a pipe at full width and without colour."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # A pipe has no width: nothing is wrapped or cut there.
+    console = Console(width=None if sys.stdout.isatty() else 4000, highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+    for header in headers:
+        table.add_column(Text(_clean(header), style="bold"), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_clean(cell)) for cell in row))
+    if title:
+        console.print(Text(_clean(title)))
+    console.print(table)
+
+
+class Progress:
+    """How far a long verb is: a bar on a terminal, a line per tenth in a pipe, or nothing.
+
+    Call it with what is done and what there is to do; rate and remaining time follow from the
+    clock. Use it as a context manager, so that the terminal is left as it was found.
+
+    Example:
+        >>> with Progress(quiet=True) as progress:
+        ...     progress(1, 2, "sampling")
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._bar: Any = None
+        self._tasks: dict[str, Any] = {}
+        self._started: dict[str, tuple[float, int]] = {}
+        self._told: dict[str, int] = {}
+
+    def __enter__(self) -> Progress:
+        if not self._quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            self._bar = Bar(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def __call__(self, done: int, total: int, what: str = "") -> None:
+        """Tell that `done` of `total` steps of `what` are finished."""
+        if self._quiet or total <= 0:
+            return
+        now = time.monotonic()
+        # What a resumed run brought along says nothing about the speed of this one.
+        began, first = self._started.setdefault(what, (now, done))
+        rate = (done - first) / (now - began) if now > began else 0.0
+        if self._bar is not None:
+            if what not in self._tasks:
+                self._tasks[what] = self._bar.add_task(_one_line(what), total=total, rate="")
+            label = f"{rate:.1f}/s" if rate else ""
+            self._bar.update(self._tasks[what], completed=done, total=total, rate=label)
+            return
+        tenth = 10 * done // total
+        if tenth > self._told.get(what, -1):
+            self._told[what] = tenth
+            left = f", {rate:.1f}/s, {(total - done) / rate:.0f} s left" if rate else ""
+            say(f"{what} {done}/{total} ({100 * done // total}%){left}")

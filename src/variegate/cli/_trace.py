@@ -1,0 +1,68 @@
+"""`variegate trace`: where the variety of a lineage went."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from variegate.cli._gate import FailIf, Gate, Tolerance, exit_code
+from variegate.cli._output import Json, Quiet, rows_of
+
+if TYPE_CHECKING:
+    from variegate.lineage import Trace
+
+__all__ = ["run_trace", "trace"]
+
+
+def trace(
+    lineage: Path,
+    *,
+    out: Annotated[
+        Path | None, Parameter(help="Run directory; runs/NAME of the lineage when left out.")
+    ] = None,
+    fail_if: FailIf = (),
+    tolerance: Tolerance = 0.0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> int:
+    """Trace where the variety of a lineage of checkpoints went.
+
+    LINEAGE is a TOML file that lists the stages: folders with checkpoints, or
+    files with saved outputs. The samples, the scores and report.html land in
+    the run directory; the same command again continues an interrupted run.
+
+    --json prints schema_version, command, rows (the levels; the arm is the
+    stage), headline, losses, retained, decomposition, formats, exact,
+    cautions, settings, report.
+
+        variegate trace LINEAGE.toml --out runs/mine
+    """
+    from variegate.lineage import Lineage
+    from variegate.samples import safe_name
+
+    gates = [Gate.parse(text) for text in fail_if]
+    read = Lineage.read(lineage)
+    folder = out if out is not None else Path("runs") / safe_name(read.name)
+    result = run_trace(lineage, folder, verb="trace", json=json, quiet=quiet)
+    failed = result.samples.frame.filter(result.samples.frame["finish"] == "error").height
+    return exit_code(
+        _rows(result),
+        gates=gates,
+        failed=failed,
+        total=len(result.samples),
+        tolerance=tolerance,
+    )
+
+
+def run_trace(lineage: Path, folder: Path, *, verb: str, json: bool, quiet: bool) -> Trace:
+    """Trace into a run directory, write the page, print the answer."""
+    from variegate.lineage import trace as trace_lineage
+    from variegate.report import render, terminal
+
+    raise NotImplementedError(trace_lineage, render, terminal)
+
+
+def _rows(result: Trace) -> list[dict[str, Any]]:
+    return rows_of(result.levels.rename({"stage": "arm"}))
