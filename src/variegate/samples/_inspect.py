@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import lzma
+import struct
+import sys
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -50,8 +53,11 @@ def read_eval(data: bytes, name: str) -> Table:
     Raises:
         DataError: not such an archive, a damaged one, or one that unfolds to more than 4 GiB.
     """
-    zipfile = _zipfile()
-    damage = (zipfile.BadZipFile, zlib.error, RuntimeError, ValueError, EOFError, OSError)
+    zipfile, ZstdError = _zipfile()
+    damage = (
+        *(zipfile.BadZipFile, zlib.error, ZstdError),
+        *(RuntimeError, ValueError, EOFError, OSError, struct.error, lzma.LZMAError),
+    )
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
         names = archive.namelist()
@@ -85,13 +91,23 @@ def read_eval(data: bytes, name: str) -> Table:
     return _gather(parsed[header], ((f"{name}: {file}", parsed[file]) for file in files))
 
 
-def _zipfile() -> Any:
-    """The zip reader that knows Zstandard where there is one (in Python itself from 3.14 on)."""
+def _zipfile() -> tuple[Any, type[Exception]]:
+    """Return the zip reader that knows Zstandard where there is one, and its error.
+
+    Python has it from 3.14 on; earlier ones have it from a package.
+    """
+    import zipfile
+
+    if sys.version_info >= (3, 14):
+        from compression.zstd import ZstdError
+
+        return zipfile, ZstdError
     try:
-        from backports.zstd import zipfile
+        from backports import zstd
+        from backports.zstd import zipfile as zstd_zipfile
     except ImportError:
-        import zipfile  # type: ignore[no-redef]
-    return zipfile
+        return zipfile, zipfile.BadZipFile
+    return zstd_zipfile, zstd.ZstdError
 
 
 def _gather(log: Mapping[str, Any], samples: Iterator[tuple[str, Any]]) -> Table:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from polars.exceptions import PolarsError
 
 from variegate.errors import DataError
 from variegate.samples import _inspect, _lm_eval
+from variegate.samples._frames import load_frame
 from variegate.samples._json import parse_json, parse_lines
 from variegate.samples._samples import Samples
 from variegate.samples._schema import SCHEMA
@@ -56,7 +56,7 @@ def read(source: str | Path, *, arm: str | None = None) -> Samples:
         return _read_folder(path, name, arm)
     data = _bytes(path, name)
     if data.startswith(b"PAR1"):
-        frame = _frame(lambda: pl.read_parquet(io.BytesIO(data)), name)
+        frame = _parquet(data, name)
         return _from_frame(frame, name, "Parquet", arm)
     if data.startswith(b"PK\x03\x04"):
         return _from_table(_inspect.read_eval(data, name), name, "inspect log (.eval)", arm)
@@ -82,7 +82,7 @@ def read_values(path: Path) -> tuple[Iterator[tuple[str, Any]], str]:
     name = str(path)
     data = _bytes(path, name)
     if data.startswith(b"PAR1"):
-        rows = _frame(lambda: pl.read_parquet(io.BytesIO(data)), name).to_dicts()
+        rows = _parquet(data, name).to_dicts()
         return ((f"{name}: row {number}", row) for number, row in enumerate(rows, 1)), "Parquet"
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
@@ -178,13 +178,17 @@ def _read_folder(path: Path, name: str, arm: str | None) -> Samples:
     if (path / "state.json").is_file() or (path / "dataset_dict.json").is_file():
         files = sorted(path.rglob("*.arrow"))
         if files:
-            streams = (lambda file=file: pl.read_ipc_stream(file) for file in files)
-            frames = [_frame(stream, name) for stream in streams]
-            frame = _frame(lambda: pl.concat(frames), name)
+            frame = load_frame(
+                lambda: pl.concat([pl.read_ipc_stream(file) for file in files]),
+                name,
+                hint="Save the data set again.",
+            )
             return _from_frame(frame, name, "data set saved by Hugging Face datasets", arm)
     logs = sorted(path.rglob("samples_*.jsonl"))
     if logs:
-        return Samples.concat([read(log, arm=arm) for log in logs])
+        # The harness makes one folder a model.
+        arms = (arm or (log.parent.name if log.parent != path else None) for log in logs)
+        return Samples.concat([read(log, arm=name) for log, name in zip(logs, arms, strict=True)])
     raise DataError(
         f"{name}: a folder, but neither a run directory nor a saved data set.",
         hint=f"Name a file. Known: {_KNOWN}.",
@@ -214,14 +218,9 @@ def _from_frame(frame: pl.DataFrame, name: str, container: str, arm: str | None)
     return Samples.from_frame(frame, source=name, detected=detected, place=place)
 
 
-def _frame(load: Callable[[], pl.DataFrame], name: str) -> pl.DataFrame:
-    try:
-        return load()
-    except (PolarsError, OSError, ValueError) as error:
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise DataError(
-            f"{name}: damaged or not a table: {reason}.", hint="Write the file again."
-        ) from None
+def _parquet(data: bytes, name: str) -> pl.DataFrame:
+    load = lambda: pl.read_parquet(io.BytesIO(data))  # noqa: E731
+    return load_frame(load, name, hint="Write the file again, or read it as JSONL.")
 
 
 def _bytes(path: Path, name: str) -> bytes:

@@ -16,11 +16,11 @@ from typing import Any, Self
 
 import polars as pl
 from filelock import FileLock, Timeout
-from polars.exceptions import PolarsError
 from ulid import ULID
 
-from variegate.errors import DataError, RunConflict, RunError, RunLocked, RunUnwritable
+from variegate.errors import DataError, RunConflict, RunError, RunLocked, RunUnwritable, UsageError
 from variegate.samples._atomic import remove_leftovers, write_atomically
+from variegate.samples._frames import load_frame
 from variegate.samples._identity import settings_hash
 from variegate.samples._json import parse_json, plain
 from variegate.samples._redact import redact
@@ -31,6 +31,7 @@ from variegate.samples._write import frame_bytes
 __all__ = ["RunDirectory", "read_parts", "read_run", "run_name", "safe_name"]
 
 _RECORDED = ("variegate", "numpy", "polars", "torch", "transformers", "wordllama")
+_RESERVED = ("run.json", "samples", "cache")
 _NAME_LENGTH = 100  # with the suffixes added to it well below the 255 bytes of file systems
 # Names that Windows keeps for devices, with any suffix.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
@@ -121,8 +122,12 @@ class RunDirectory:
             return
         parts = list(_parts(self.path))
         number = 1 + max((int(part.stem.removeprefix("part-")) for part in parts), default=0)
-        part = self._inside("samples") / f"part-{number:05d}.parquet"
-        write_atomically(part, frame_bytes(samples.frame, ".parquet"))
+        folder = self.path / "samples"
+        if not folder.resolve().is_relative_to(self.path):
+            raise _escape(folder)
+        write_atomically(
+            folder / f"part-{number:05d}.parquet", frame_bytes(samples.frame, ".parquet")
+        )
 
     def samples(self) -> Samples:
         """Return all finished outputs.
@@ -153,7 +158,7 @@ class RunDirectory:
 
     def cache(self, name: str) -> Path:
         """Return a folder for a cache addressed by content, made if missing."""
-        folder = self._inside("cache") / safe_name(name)
+        folder = self.path / "cache" / safe_name(name)
         if not folder.resolve().is_relative_to(self.path):
             raise _escape(folder)
         try:
@@ -185,6 +190,11 @@ class RunDirectory:
         return f"RunDirectory({str(self.path)!r}, kind={self._record['kind']!r})"
 
     def _inside(self, name: str) -> Path:
+        if name in _RESERVED:
+            raise UsageError(
+                f"Expected a name other than {', '.join(_RESERVED)}, got {name!r}.",
+                hint="The run directory keeps its own record under that name.",
+            )
         path = self.path / safe_name(name)
         # A link in the directory may lead out of it.
         if not path.resolve().is_relative_to(self.path):
@@ -258,13 +268,8 @@ def read_parts(path: Path) -> pl.DataFrame:
 
 
 def _read_part(part: Path) -> pl.DataFrame:
-    try:
-        frame = pl.read_parquet(part)
-    except (PolarsError, OSError) as error:
-        raise DataError(
-            f"{part}: damaged: {str(error).splitlines()[0][:200]}.",
-            hint="Remove this part; the same command then makes its outputs again.",
-        ) from None
+    hint = "Remove this part; the same command then makes its outputs again."
+    frame = load_frame(lambda: pl.read_parquet(part), str(part), hint=hint)
     if frame.schema != SCHEMA:
         raise DataError(f"{part}: its columns are not those of samples.", hint="Remove this file.")
     return frame
