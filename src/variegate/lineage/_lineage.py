@@ -1,0 +1,304 @@
+"""Lineage: a tree of checkpoints, and how they are to be asked."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from variegate.errors import DataError
+from variegate.models import Format, Sampling
+
+__all__ = ["Lineage", "Stage"]
+
+_STRICT = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class Stage(BaseModel):
+    """One checkpoint of the tree, or what was saved of its outputs.
+
+    Args:
+        name: how it is called everywhere; one per stage.
+        parent: the stage it was trained from; none for the root.
+        model: a folder in Hugging Face format, or anything that keeps the `Model` protocol.
+        samples: saved outputs instead of a model: a file that `read` understands, or Samples.
+            Of a file with several arms, the arm of the stage's name is taken.
+        gguf_file: the file inside the folder, where the weights are GGUF.
+        kind: ``base``, ``sft``, ``dpo``, ``rl`` or free text.
+        branch: the line it is drawn on; by default the parent's line, or its own where the tree
+            forks.
+        format: how it is asked; by default ``chat`` where the model has a template and is not the
+            root, else ``raw``.
+    """
+
+    model_config = _STRICT
+
+    name: str = Field(min_length=1)
+    parent: str | None = None
+    model: Any = None
+    samples: Any = None
+    gguf_file: str | None = None
+    kind: str = ""
+    branch: str = ""
+    format: Format | None = None
+
+    @field_validator("model", "samples")
+    @classmethod
+    def _resolve(cls, value: Any, info: ValidationInfo) -> Any:
+        return _resolved(value, info)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Stage:
+        if (self.model is None) == (self.samples is None):
+            found = "neither" if self.model is None else "both"
+            raise PydanticCustomError(
+                "source", "expected either 'model' or 'samples', found {found}", {"found": found}
+            )
+        return self
+
+
+class Lineage(BaseModel):
+    """A tree of stages with one root, and how they are to be asked.
+
+    Read it from a TOML file with `Lineage.read`; paths in the file are relative to the file. It
+    can also be written in Python, where `model` and `samples` of a stage may be objects; there a
+    mistake is a ``pydantic.ValidationError``.
+
+    Args:
+        name: of the lineage.
+        stages: in any order, as long as every parent is among them.
+        prompts: a file of prompts, or a tuple of `Prompt`; may be left out when every stage
+            brings saved outputs.
+        metric: what the headline, the losses and the page lead with.
+        metrics: what is measured besides; the default set when left out.
+        distance: of two answers in the decomposition: ``embedding`` (1 − cosine) or ``answer``
+            (0 where the canonical answers are equal, else 1).
+        samples_per_prompt: draws per prompt and stage.
+        seed: of the sampling, the subsampling and the resampling.
+        exact: ``"module:attribute"`` of a function that knows the true values in a closed world.
+        formats: also ask every tuned stage raw and with an empty reasoning block.
+        embedder: name of the embedder.
+        sampling: the settings of every draw, the same for all stages.
+
+    Example:
+        >>> from variegate.lineage import Lineage
+        >>> from variegate.samples import Samples
+        >>> said = Samples.from_rows([{"prompt": "Name a fruit.", "text": "kiwi"}])
+        >>> lineage = Lineage(name="small", stages=[
+        ...     {"name": "base", "samples": said},
+        ...     {"name": "sft", "parent": "base", "samples": said},
+        ...     {"name": "dpo", "parent": "sft", "samples": said},
+        ... ])
+        >>> lineage.path_to("dpo")
+        ('base', 'sft', 'dpo')
+    """
+
+    model_config = _STRICT
+
+    name: str = "lineage"
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    prompts: Any = None
+    metric: str = "pairwise"
+    metrics: tuple[str, ...] | None = None
+    distance: Literal["embedding", "answer"] = "embedding"
+    samples_per_prompt: int = Field(default=16, ge=2)
+    seed: int = Field(default=0, ge=0)
+    exact: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
+    formats: bool = True
+    embedder: str | None = None
+    sampling: Sampling = Sampling()
+
+    @field_validator("prompts")
+    @classmethod
+    def _resolve(cls, value: Any, info: ValidationInfo) -> Any:
+        return tuple(value) if isinstance(value, list) else _resolved(value, info)
+
+    @model_validator(mode="after")
+    def _is_a_tree(self) -> Lineage:
+        parents: dict[str, str | None] = {}
+        for index, stage in enumerate(self.stages):
+            if stage.name in parents:
+                raise _at(index, "name", f"two stages are named {stage.name!r}")
+            parents[stage.name] = stage.parent
+        roots = [(i, s.name) for i, s in enumerate(self.stages) if s.parent is None]
+        for index, stage in enumerate(self.stages):
+            if stage.parent is not None and stage.parent not in parents:
+                raise _at(
+                    index,
+                    "parent",
+                    f"no stage is named {stage.parent!r}" + _near(stage.parent, parents),
+                )
+        if len(roots) > 1:
+            names = " and ".join(repr(name) for _, name in roots)
+            raise _at(
+                roots[1][0], "name", f"expected one root (a stage without parent), found {names}"
+            )
+        for index, stage in enumerate(self.stages):
+            seen, at = [stage.name], stage.parent
+            while at is not None:
+                if at in seen:
+                    circle = " → ".join([*seen[seen.index(at) :], at])
+                    raise _at(index, "parent", f"the parents go in a circle: {circle}")
+                seen.append(at)
+                at = parents[at]
+        if self.prompts is None and any(stage.model is not None for stage in self.stages):
+            raise PydanticCustomError(
+                "prompts", "expected 'prompts', since a stage has a model to ask"
+            )
+        return self
+
+    @property
+    def root(self) -> Stage:
+        """The stage that everything else was trained from."""
+        return next(stage for stage in self.stages if stage.parent is None)
+
+    @property
+    def order(self) -> tuple[Stage, ...]:
+        """The stages from the root outwards, line by line, each after its parent."""
+
+        def below(stage: Stage) -> Iterator[Stage]:
+            yield stage
+            for child in self.children(stage.name):
+                yield from below(child)
+
+        return tuple(below(self.root))
+
+    @property
+    def branches(self) -> dict[str, tuple[str, ...]]:
+        """The names of the stages on every line, in the order they are drawn."""
+        lines: dict[str, list[str]] = {}
+        for stage in self.order:
+            lines.setdefault(self.branch_of(stage), []).append(stage.name)
+        return {branch: tuple(names) for branch, names in lines.items()}
+
+    def stage(self, name: str) -> Stage:
+        """Return the stage of this name."""
+        return next(stage for stage in self.stages if stage.name == name)
+
+    def children(self, name: str) -> tuple[Stage, ...]:
+        """Return the stages trained from this one, in the order of the file."""
+        return tuple(stage for stage in self.stages if stage.parent == name)
+
+    def branch_of(self, stage: Stage) -> str:
+        """Return the line a stage is drawn on."""
+        if stage.branch:
+            return stage.branch
+        if stage.parent is None:
+            return "base"
+        parent = self.stage(stage.parent)
+        if parent.parent is None or len(self.children(parent.name)) > 1:
+            return stage.name
+        return self.branch_of(parent)
+
+    def path_to(self, name: str) -> tuple[str, ...]:
+        """Return the names from the root to this stage, both included."""
+        stage = self.stage(name)
+        return (*(self.path_to(stage.parent) if stage.parent else ()), name)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Lineage:
+        """Read a lineage from a TOML file.
+
+        Raises:
+            DataError: the file is not there, is not TOML, or does not describe a tree of stages;
+                the message names the line and the key.
+        """
+        path = Path(path)
+        try:
+            text = path.read_bytes().decode("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not UTF-8"
+            raise DataError(
+                f"{path}: cannot be read: {reason}.", hint="Name a LINEAGE.toml file."
+            ) from error
+        try:
+            tables = tomllib.loads(text)
+        except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+            raise DataError(
+                f"{path}: not TOML: {error}.", hint="See the LINEAGE.toml in the docs."
+            ) from None
+        try:
+            return cls.model_validate(tables, context={"folder": path.resolve().parent})
+        except ValidationError as error:
+            keys, words = _first_problem(error)
+            line = _line_of(text, keys)
+            where = f"{path}:{line}" if line else str(path)
+            raise DataError(
+                f"{where}: {_spelled(keys)}{words}.", hint="See the LINEAGE.toml in the docs."
+            ) from None
+
+
+def _resolved(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, str | Path):
+        return value
+    folder = (info.context or {}).get("folder", Path())
+    return Path(folder) / Path(value).expanduser()
+
+
+def _at(index: int, key: str, words: str) -> PydanticCustomError:
+    return PydanticCustomError("tree", "{words}", {"words": words, "keys": ("stages", index, key)})
+
+
+def _near(word: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
+
+
+def _first_problem(error: ValidationError) -> tuple[tuple[str | int, ...], str]:
+    """Return the keys and the words of the first thing that is wrong."""
+    first = error.errors(include_url=False)[0]
+    keys = tuple(first.get("ctx", {}).get("keys", first["loc"]))
+    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+        known = _known_keys(keys[:-1])
+        return keys, "unknown key" + _near(str(keys[-1]), known).rstrip("?")
+    if first["type"] == "missing":
+        return keys, "is missing"
+    message = first["msg"]
+    got = first.get("input")
+    if first["type"] not in ("tree", "source", "prompts") and isinstance(got, str | int | float):
+        message += f", found {got!r}"
+    return keys, message[0].lower() + message[1:].rstrip(".")
+
+
+def _known_keys(parent: tuple[str | int, ...]) -> Mapping[str, Any]:
+    if not parent:
+        return Lineage.model_fields
+    return Sampling.__dataclass_fields__ if parent[0] == "sampling" else Stage.model_fields
+
+
+def _spelled(keys: tuple[str | int, ...]) -> str:
+    words = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
+    return f"{words}: " if words else ""
+
+
+def _line_of(text: str, keys: tuple[str | int, ...]) -> int | None:
+    """Find the line a key stands on; the line of its table where the key is not there."""
+    wanted_table = keys[0] if len(keys) > 1 else None
+    wanted_index = keys[1] if len(keys) > 1 and isinstance(keys[1], int) else 0
+    key = keys[-1] if keys and isinstance(keys[-1], str) else None
+    table, index, table_line = None, 0, None
+    for number, line in enumerate(text.split("\n"), start=1):
+        header = re.match(r"\s*\[\[?\s*([\w-]+)\s*\]\]?", line)
+        if header:
+            index = index + 1 if header[1] == table else 0
+            table = header[1]
+        if table == wanted_table and index == wanted_index:
+            if header:
+                table_line = number
+            if key and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line):
+                return number
+    return table_line

@@ -1,0 +1,318 @@
+"""What every stage said: asked, or read from a file, then made comparable and judged."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from variegate.errors import DataError, NotComparable
+from variegate.judging import judge
+from variegate.lineage._exact import EXACT_TABLE, exact_of
+from variegate.lineage._formats import formats_needed
+from variegate.lineage._lineage import Lineage, Stage
+from variegate.lineage._positions import answer_entropies
+from variegate.lineage._result import Caution, StageInfo
+from variegate.models import Arm, Format, Model, collect
+from variegate.samples import Prompt, RunDirectory, Samples, read
+
+__all__ = ["Outputs", "Progress", "gather", "sources_of"]
+
+Progress = Callable[[int, int, str], None]  # draws made, draws wanted, the arm that is asked
+
+_KEY = ("task", "prompt_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """What was said by the stages and by their format arms, judged.
+
+    Args:
+        everything: every output, failed draws among them.
+        samples: of these the comparable ones: the same prompts, the same n for all arms.
+        stages: root first, each with the format it was asked in.
+        arms: (stage, format) → the arm that holds it; a stage's own format is the stage itself.
+        entropies: arm, task, prompt_id, entropies of the answer's tokens; stages only.
+        exact: the table `exact` of `Trace`.
+        models: stage → the model's name, revision and formats.
+        cautions: what was left out to make the arms comparable.
+    """
+
+    everything: Samples
+    samples: Samples
+    stages: tuple[StageInfo, ...]
+    arms: Mapping[tuple[str, str], str]
+    entropies: pl.DataFrame
+    exact: pl.DataFrame
+    models: Mapping[str, Mapping[str, Any]]
+    cautions: tuple[Caution, ...]
+
+
+@dataclass
+class _Said:
+    """What one stage said, before the stages are held against each other."""
+
+    stage: StageInfo
+    frames: list[pl.DataFrame]
+    arms: dict[tuple[str, str], str] = field(default_factory=dict)
+    exact: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EXACT_TABLE))
+    entropies: list[pl.DataFrame] = field(default_factory=list)
+    model: dict[str, Any] = field(default_factory=dict)
+
+
+def gather(
+    lineage: Lineage,
+    prompts: Sequence[Prompt],
+    *,
+    run: RunDirectory | None = None,
+    progress: Progress | None = None,
+) -> Outputs:
+    """Ask every stage the same prompts, or read what was saved, and make the arms comparable.
+
+    Only prompts that every stage answered are kept, and of every prompt as many outputs as the
+    arm with the fewest has (a seeded draw of them); both are said in `cautions`. Draws that
+    failed for good are left out first.
+
+    Raises:
+        NotComparable: the stages have no prompt in common.
+        DataError: a file of saved outputs does not have the stage's arm.
+    """
+    said = []
+    for stage in lineage.order:
+        if stage.samples is None:
+            said.append(_ask(lineage, stage, prompts, run=run, progress=progress))
+        else:
+            said.append(_saved(lineage, stage, prompts))
+    frames = pl.concat([part for one in said for part in one.frames])
+    everything = judge(Samples.from_frame(frames, source=lineage.name), prompts)
+    frame, failed = _without_failed(everything.frame)
+    frame, left_out = _on_common_prompts(frame, [one.stage for one in said])
+    frame, uneven = _at_equal_n(frame, seed=lineage.seed)
+    return Outputs(
+        everything=everything,
+        samples=Samples.from_frame(frame, source=lineage.name),
+        stages=tuple(one.stage for one in said),
+        arms={key: arm for one in said for key, arm in one.arms.items()},
+        entropies=pl.concat([part for one in said for part in one.entropies]),
+        exact=pl.concat([one.exact for one in said]),
+        models={one.stage.name: one.model for one in said if one.model},
+        cautions=(*failed, *left_out, *uneven),
+    )
+
+
+def sources_of(lineage: Lineage, prompts: Sequence[Prompt]) -> dict[str, Any]:
+    """Everything that makes the outputs what they are, with content hashes, for `run.json`."""
+    return {
+        "lineage": lineage.name,
+        "prompts": _digest(repr(list(prompts)).encode()),
+        "samples_per_prompt": lineage.samples_per_prompt,
+        "seed": lineage.seed,
+        "sampling": {**vars(lineage.sampling)},
+        "stages": [
+            {
+                "name": stage.name,
+                "parent": stage.parent,
+                "format": stage.format,
+                "source": _source(stage.model if stage.samples is None else stage.samples),
+            }
+            for stage in lineage.order
+        ],
+    }
+
+
+def _ask(
+    lineage: Lineage,
+    stage: Stage,
+    prompts: Sequence[Prompt],
+    *,
+    run: RunDirectory | None,
+    progress: Progress | None,
+) -> _Said:
+    model = _opened(stage)
+    offered = model.formats()
+    own = stage.format or ("chat" if stage.parent and "chat" in offered else "raw")
+    wanted: list[Format] = [own]
+    if lineage.formats and stage.parent is not None:
+        wanted += formats_needed(own, offered)
+    said = _Said(stage=_info(lineage, stage, own), frames=[])
+    for format in wanted:
+        name = stage.name if format == own else f"{stage.name} ({format})"
+        arm = Arm(name=name, model=model, format=format, sampling=lineage.sampling)
+        samples = collect(
+            arm,
+            prompts,
+            n=lineage.samples_per_prompt,
+            seed=lineage.seed,
+            run=run,
+            progress=None if progress is None else _named(progress, name),
+        )
+        # Two arms that read the same words share their draws; in a run they carry the first name.
+        frame = samples.frame.with_columns(pl.lit(name).alias("arm"))
+        said.frames.append(frame)
+        said.arms[stage.name, format] = name
+        if format == own:
+            said.entropies.append(answer_entropies(frame, getattr(model, "tokenizer", None)))
+    if lineage.exact:
+        said.exact = exact_of(
+            lineage.exact,
+            model,
+            prompts,
+            stage=stage.name,
+            format=own,
+            sampling=lineage.sampling,
+            n=lineage.samples_per_prompt,
+        )
+    said.model = {"name": model.name, "revision": model.revision, "formats": list(offered)}
+    return said
+
+
+def _saved(lineage: Lineage, stage: Stage, prompts: Sequence[Prompt]) -> _Said:
+    samples = stage.samples if isinstance(stage.samples, Samples) else read(stage.samples)
+    arms = samples.frame["arm"].unique().sort().to_list()
+    frame = samples.frame
+    if stage.name in arms:
+        frame = frame.filter(pl.col("arm") == stage.name)
+    elif len(arms) > 1:
+        raise DataError(
+            f"Expected the outputs of {stage.name!r} in {samples.source}, "
+            f"found the arms {', '.join(map(repr, arms))}.",
+            hint="Name the stage like its arm.",
+        )
+    frame = frame.with_columns(pl.lit(stage.name).alias("arm"))
+    if prompts:
+        # Saved outputs often carry no task: the prompts know it.
+        known = pl.DataFrame(
+            {"prompt_id": [p.prompt_id for p in prompts], "_task": [p.task for p in prompts]}
+        ).unique("prompt_id", keep="none")
+        task = (
+            pl.when(pl.col("task") == "default")
+            .then(pl.coalesce("_task", "task"))
+            .otherwise(pl.col("task"))
+        )
+        frame = (
+            frame.join(known, on="prompt_id", how="left", maintain_order="left")
+            .with_columns(task.alias("task"))
+            .drop("_task")
+        )
+    return _Said(
+        stage=_info(lineage, stage, stage.format or "saved"),
+        frames=[frame],
+        entropies=[answer_entropies(frame)],
+    )
+
+
+def _opened(stage: Stage) -> Model:
+    if not isinstance(stage.model, Path):
+        model: Model = stage.model
+        return model
+    from variegate.models import transformers_model
+
+    return transformers_model(stage.model, name=stage.name, gguf_file=stage.gguf_file)
+
+
+def _info(lineage: Lineage, stage: Stage, format: str) -> StageInfo:
+    return StageInfo(
+        name=stage.name,
+        parent=stage.parent,
+        branch=lineage.branch_of(stage),
+        kind=stage.kind or ("base" if stage.parent is None else "stage"),
+        format=format,
+    )
+
+
+def _named(progress: Progress, name: str) -> Callable[[int, int], None]:
+    return lambda done, wanted: progress(done, wanted, name)
+
+
+def _without_failed(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Caution]]:
+    failed = frame.filter(pl.col("finish").fill_null("stop") == "error")
+    cautions = [
+        Caution(
+            kind="failed",
+            where=arm,
+            count=count,
+            total=frame.filter(pl.col("arm") == arm).height,
+            text="Draws that never came back; the prompt has fewer outputs.",
+        )
+        for arm, count in failed.group_by("arm", maintain_order=True).len().iter_rows()
+    ]
+    return frame.filter(pl.col("finish").fill_null("stop") != "error"), cautions
+
+
+def _on_common_prompts(
+    frame: pl.DataFrame, stages: Sequence[StageInfo]
+) -> tuple[pl.DataFrame, list[Caution]]:
+    answered = frame.select("arm", *_KEY).unique()
+    arms = answered["arm"].n_unique()
+    everywhere = answered.group_by(_KEY).len().filter(pl.col("len") == arms).select(_KEY)
+    every = answered.select(_KEY).unique().height
+    if everywhere.is_empty():
+        here = ", ".join(
+            f"{arm} {count}"
+            for arm, count in answered.group_by("arm", maintain_order=True).len().iter_rows()
+        )
+        raise NotComparable(
+            f"Expected prompts that all of {len(stages)} stages answered, found none "
+            f"(prompts by arm: {here or 'none'}).",
+            hint="Give the same prompt_id to the same prompt in every file.",
+        )
+    kept = frame.join(everywhere, on=_KEY, how="semi", maintain_order="left")
+    if everywhere.height == every:
+        return kept, []
+    return kept, [
+        Caution(
+            kind="prompts",
+            where="all stages",
+            count=every - everywhere.height,
+            total=every,
+            text=f"Not every stage answered every prompt; the {everywhere.height} prompts that "
+            "all have are compared.",
+        )
+    ]
+
+
+def _at_equal_n(frame: pl.DataFrame, *, seed: int) -> tuple[pl.DataFrame, list[Caution]]:
+    """Keep of every prompt as many outputs as its shortest arm has."""
+    sizes = frame.group_by("arm", *_KEY).len()
+    common = sizes.group_by(_KEY).agg(pl.col("len").min().alias("_n"))
+    if sizes["len"].n_unique() == 1:
+        return frame, []
+    lots = pl.Series("_lot", np.random.default_rng(seed).permutation(frame.height))
+    ranked = frame.join(common, on=_KEY, how="left", maintain_order="left").with_columns(lots)
+    rank = pl.col("_lot").rank("ordinal").over("arm", *_KEY)
+    kept = ranked.filter(rank <= pl.col("_n")).drop("_lot", "_n")
+    dropped = frame.height - kept.height
+    low, high = common["_n"].min(), common["_n"].max()
+    n = f"{low}" if low == high else f"{low} to {high}"
+    text = f"Arms brought unequal numbers of outputs; a seeded draw brings every prompt to {n}."
+    if not dropped:
+        text = f"Prompts have unequal numbers of outputs, {n}; every arm has the same."
+    return kept, [
+        Caution(kind="unequal-n", where="all stages", count=dropped, total=frame.height, text=text)
+    ]
+
+
+def _source(source: Any) -> str:
+    """Name a source by what it holds, so that other weights under the same path are noticed."""
+    if isinstance(source, Samples):
+        rows = source.frame.select("arm", *_KEY, "sample", "text").rows()
+        return _digest(repr(rows).encode("utf-8", "surrogatepass"))
+    if not isinstance(source, Path):
+        return f"{source.name}@{source.revision}"
+    files = sorted(source.iterdir()) if source.is_dir() else [source]
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            with file.open("rb") as handle:
+                digest.update(file.name.encode())
+                digest.update(hashlib.file_digest(handle, "sha256").digest())
+    return f"{source.name}@{digest.hexdigest()[:16]}"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,0 +1,115 @@
+"""Look at a lineage before anything is paid for: what would be asked, and what is missing."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from variegate.errors import DataError, MissingExtra
+from variegate.lineage._lineage import Lineage
+from variegate.samples import Prompt, read_prompts
+
+__all__ = ["LineageReport", "missing_files", "prompts_of", "validate_lineage"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineageReport:
+    """What a lineage file asks for, found out without running it.
+
+    Args:
+        name: of the lineage.
+        stages: name → where its outputs come from, root first.
+        prompts: task → number of prompts.
+        outputs: how many outputs would be drawn at the most, format arms included.
+        missing: files that are named and not there.
+        extras: the pip command for every optional dependency that is needed and not installed.
+    """
+
+    name: str
+    stages: Mapping[str, str]
+    prompts: Mapping[str, int]
+    outputs: int
+    missing: tuple[str, ...]
+    extras: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether `trace` could start."""
+        return not self.missing and not self.extras
+
+
+def validate_lineage(path: str | Path) -> LineageReport:
+    """Check a lineage file without running it.
+
+    Raises:
+        DataError: the file does not describe a lineage, or its prompts cannot be read.
+    """
+    lineage = Lineage.read(path)
+    missing = missing_files(lineage)
+    named_prompts = isinstance(lineage.prompts, Path) and not lineage.prompts.is_file()
+    prompts = () if named_prompts else prompts_of(lineage)
+    asked = [stage for stage in lineage.order if stage.model is not None]
+    arms = sum(_arms_at_most(stage.format, stage.parent, lineage.formats) for stage in asked)
+    needs_torch = any(isinstance(stage.model, Path) for stage in asked)
+    extras = []
+    if needs_torch and not all(_installed(name) for name in ("torch", "transformers")):
+        extras.append(MissingExtra("A model folder", "torch").hint or "")
+    return LineageReport(
+        name=lineage.name,
+        stages={
+            stage.name: f"{stage.model if stage.model is not None else stage.samples}"
+            for stage in lineage.order
+        },
+        prompts=dict(Counter(prompt.task for prompt in prompts)),
+        outputs=arms * len(prompts) * lineage.samples_per_prompt,
+        missing=missing,
+        extras=tuple(extras),
+    )
+
+
+def missing_files(lineage: Lineage) -> tuple[str, ...]:
+    """Name every file and folder that the lineage speaks of and that is not there."""
+    missing = []
+    if isinstance(lineage.prompts, Path) and not lineage.prompts.is_file():
+        missing.append(f"prompts: {lineage.prompts}")
+    for stage in lineage.order:
+        if isinstance(stage.model, Path) and not stage.model.is_dir():
+            missing.append(f"model of {stage.name}: {stage.model}")
+        if isinstance(stage.samples, Path) and not stage.samples.exists():
+            missing.append(f"samples of {stage.name}: {stage.samples}")
+    return tuple(missing)
+
+
+def prompts_of(lineage: Lineage) -> tuple[Prompt, ...]:
+    """Return the prompts of a lineage; none where only saved outputs are traced without a file.
+
+    Raises:
+        DataError: the file cannot be read, or two prompts of a task share an id.
+    """
+    if lineage.prompts is None:
+        return ()
+    prompts: tuple[Prompt, ...] = (
+        read_prompts(lineage.prompts) if isinstance(lineage.prompts, Path) else lineage.prompts
+    )
+    if not prompts:
+        raise DataError(f"Expected prompts in {lineage.prompts}, found none.")
+    twice = [key for key, n in Counter((p.task, p.prompt_id) for p in prompts).items() if n > 1]
+    if twice:
+        raise DataError(
+            f"Prompt {twice[0][1]!r} of task {twice[0][0]!r} stands there twice.",
+            hint="Give every prompt of a task its own prompt_id, or remove the copy.",
+        )
+    return prompts
+
+
+def _arms_at_most(format: str | None, parent: str | None, formats: bool) -> int:
+    if not formats or parent is None or format == "raw":
+        return 1
+    return 3 if format in (None, "chat") else 2
+
+
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
