@@ -23,44 +23,82 @@ STAGES = (
     ("rl-zero", "base", "rl-zero", "rl", "raw"),
 )
 TASKS = ("arithmetic", "routes", "lists", "stories", "opinions")
-SPREAD = dict(zip([s[0] for s in STAGES], [0.82, 0.47, 0.36, 0.31, 0.66, 0.55, 0.52, 0.70]))
-RIGHT = dict(zip([s[0] for s in STAGES], [0.34, 0.61, 0.67, 0.78, 0.52, 0.58, 0.63, 0.57]))
+SPREAD = {
+    "base": 0.82,
+    "think-sft": 0.47,
+    "think-dpo": 0.36,
+    "think-rl": 0.31,
+    "instruct-sft": 0.66,
+    "instruct-dpo": 0.55,
+    "instruct-rl": 0.52,
+    "rl-zero": 0.70,
+}
+RIGHT = {
+    "base": 0.34,
+    "think-sft": 0.61,
+    "think-dpo": 0.67,
+    "think-rl": 0.78,
+    "instruct-sft": 0.52,
+    "instruct-dpo": 0.58,
+    "instruct-rl": 0.63,
+    "rl-zero": 0.57,
+}
 
 METRICS: dict[str, dict[str, Any]] = {
     "gini_simpson": {
         "title": "Chance of two different answers",
         "summary": "The chance that two draws give different answers: 0 when every draw says the "
         "same, 1 when no two draws agree.",
-        "low": 0.0, "high": 1.0, "direction": "more", "role": "variety",
-        "source": "Simpson 1949", "url": "https://doi.org/10.1038/163688a0",
+        "low": 0.0,
+        "high": 1.0,
+        "direction": "more",
+        "role": "variety",
+        "source": "Simpson 1949",
+        "url": "https://doi.org/10.1038/163688a0",
     },
     "vendi": {
         "title": "Vendi score",
         "summary": "The effective number of different outputs: 1 when all are the same, n when "
         "no two resemble each other.",
-        "low": 1.0, "high": None, "direction": "more", "role": "variety",
-        "source": "Friedman 2022", "url": "https://arxiv.org/abs/2210.02410",
+        "low": 1.0,
+        "high": None,
+        "direction": "more",
+        "role": "variety",
+        "source": "Friedman 2022",
+        "url": "https://arxiv.org/abs/2210.02410",
     },
     "distinct_at_k": {
         "title": "Different answers among k",
         "summary": "How many different answers stand among k draws: 1 when all agree, k when "
         "none do.",
-        "low": 1.0, "high": 16.0, "direction": "more", "role": "variety",
-        "source": "Heck 1975", "url": "https://doi.org/10.2307/1934716",
+        "low": 1.0,
+        "high": 16.0,
+        "direction": "more",
+        "role": "variety",
+        "source": "Heck 1975",
+        "url": "https://doi.org/10.2307/1934716",
     },
     "accuracy": {
         "title": "Right answers",
         "summary": "The share of outputs that are right: 0 none, 1 all.",
-        "low": 0.0, "high": 1.0, "direction": "more", "role": "quality",
-        "source": "counted", "url": "",
+        "low": 0.0,
+        "high": 1.0,
+        "direction": "more",
+        "role": "quality",
+        "source": "counted",
+        "url": "",
     },
     "length": {
         "title": "Length",
         "summary": "Mean number of tokens in an answer.",
-        "low": 0.0, "high": None, "direction": "neither", "role": "length",
-        "source": "counted", "url": "",
+        "low": 0.0,
+        "high": None,
+        "direction": "neither",
+        "role": "length",
+        "source": "counted",
+        "url": "",
     },
-}  # fmt: skip
+}
 
 
 def _levels(rng: np.random.Generator, tasks: tuple[str, ...], prompts: int) -> pl.DataFrame:
@@ -94,10 +132,13 @@ def _losses(rng: np.random.Generator, tasks: tuple[str, ...], prompts: int) -> p
     for stage, parent, *_ in STAGES[1:]:
         mean = 100 * (SPREAD[stage] - SPREAD[parent]) / SPREAD["base"]
         for task in (*tasks, "mean of ratios", "ratio of means"):
-            value = mean * float(rng.uniform(0.3, 1.8) if task in tasks else rng.uniform(0.95, 1.05))
+            value = mean * float(
+                rng.uniform(0.3, 1.8) if task in tasks else rng.uniform(0.95, 1.05)
+            )
             half = 9.0 if task in tasks else 4.2
-            rows.append((stage, parent, task, "gini_simpson", value, value - half, value + half,
-                         prompts))  # fmt: skip
+            rows.append(
+                (stage, parent, task, "gini_simpson", value, value - half, value + half, prompts)
+            )
     return pl.DataFrame(
         rows,
         schema=["stage", "parent", "task", "metric", "percent", "low", "high", "n_prompts"],
@@ -187,8 +228,18 @@ def _positions(tasks: tuple[str, ...]) -> pl.DataFrame:
             for position in range(24):
                 wave = 0.25 * np.sin(position / 2.2)
                 entropy = max((2.2 * SPREAD[stage] + wave) * np.exp(-position / 16), 0.02)
-                rows.append((stage, task, position, entropy, np.exp(entropy),
-                             np.exp(entropy * 0.9), np.exp(entropy * 1.1), 640 - 20 * position))  # fmt: skip
+                rows.append(
+                    (
+                        stage,
+                        task,
+                        position,
+                        entropy,
+                        np.exp(entropy),
+                        np.exp(entropy * 0.9),
+                        np.exp(entropy * 1.1),
+                        640 - 20 * position,
+                    )
+                )
     return pl.DataFrame(
         rows,
         schema=["stage", "task", "position", "entropy", "branching", "low", "high", "n"],
@@ -205,15 +256,32 @@ def _layers(rng: np.random.Generator) -> pl.DataFrame:
             for m, module in enumerate(modules):
                 norm = {"sft": 0.12, "dpo": 0.04, "rl": 0.02}[kind] * (0.5 + layer / 6)
                 norm *= float(rng.uniform(0.7, 1.3)) * (1 + 0.1 * m)
-                rows.append((stage, parent, layer, module, norm, float(rng.uniform(4, 40)),
-                             None if first else float(rng.uniform(0.4, 0.8)),
-                             None if first else float(rng.uniform(-0.1, 0.5))))  # fmt: skip
+                rows.append(
+                    (
+                        stage,
+                        parent,
+                        layer,
+                        module,
+                        norm,
+                        float(rng.uniform(4, 40)),
+                        None if first else float(rng.uniform(0.4, 0.8)),
+                        None if first else float(rng.uniform(-0.1, 0.5)),
+                    )
+                )
     return pl.DataFrame(
         rows,
-        schema=["stage", "parent", "layer", "module", "relative_norm", "effective_rank",
-                "sign_agreement", "cosine"],
+        schema=[
+            "stage",
+            "parent",
+            "layer",
+            "module",
+            "relative_norm",
+            "effective_rank",
+            "sign_agreement",
+            "cosine",
+        ],
         orient="row",
-    )  # fmt: skip
+    )
 
 
 def _samples(
@@ -231,19 +299,34 @@ def _samples(
                 picks = rng.integers(0, pool, n)
                 for i, pick in enumerate(picks):
                     think = f"First I look at {pick} and then at {p}. " * 6
-                    rows.append({
-                        "arm": stage, "task": task, "prompt_id": f"{task}-{p:03d}",
-                        "prompt": f"{task}: write a sum that makes {p + 7}.",
-                        "sample": i, "text": say(stage, task, int(pick)),
-                        "reasoning": think if branch == "think" else None,
-                        "finish": "stop", "correct": None if task == "opinions" else pick % 3 != 1,
-                        "answer": f"{pick} + {p}", "iid": True,
-                    })  # fmt: skip
+                    rows.append(
+                        {
+                            "arm": stage,
+                            "task": task,
+                            "prompt_id": f"{task}-{p:03d}",
+                            "prompt": f"{task}: write a sum that makes {p + 7}.",
+                            "sample": i,
+                            "text": say(stage, task, int(pick)),
+                            "reasoning": think if branch == "think" else None,
+                            "finish": "stop",
+                            "correct": None if task == "opinions" else pick % 3 != 1,
+                            "answer": f"{pick} + {p}",
+                            "iid": True,
+                        }
+                    )
                 share = np.bincount(picks) / n
-                numbers.append((stage, task, f"{task}-{p:03d}", "gini_simpson",
-                                float((1 - (share**2).sum()) * n / (n - 1))))  # fmt: skip
-                numbers.append((stage, task, f"{task}-{p:03d}", "distinct_at_k",
-                                float((share > 0).sum())))  # fmt: skip
+                numbers.append(
+                    (
+                        stage,
+                        task,
+                        f"{task}-{p:03d}",
+                        "gini_simpson",
+                        float((1 - (share**2).sum()) * n / (n - 1)),
+                    )
+                )
+                numbers.append(
+                    (stage, task, f"{task}-{p:03d}", "distinct_at_k", float((share > 0).sum()))
+                )
     schema = ["stage", "task", "prompt_id", "metric", "value"]
     return Samples.from_rows(rows), pl.DataFrame(numbers, schema=schema, orient="row")
 
@@ -289,23 +372,36 @@ def make_trace(
             "stage", "task", "metric", (pl.col("value") * 1.015).clip(0, 1).alias("value")
         ),
         "cautions": (
-            Caution(kind="truncation", where="think-rl, stories", count=31, total=96,
-                    text="Cut answers look more alike than whole ones; read these levels as "
-                    "lower bounds."),
-            Caution(kind="low-match", where="think-sft, routes", count=9, total=40,
-                    text="The split between wrong answers and narrowing rests on few prompts."),
+            Caution(
+                kind="truncation",
+                where="think-rl, stories",
+                count=31,
+                total=96,
+                text="Cut answers look more alike than whole ones; read these levels as "
+                "lower bounds.",
+            ),
+            Caution(
+                kind="low-match",
+                where="think-sft, routes",
+                count=9,
+                total=40,
+                text="The split between wrong answers and narrowing rests on few prompts.",
+            ),
         ),
         "metrics": METRICS,
         "settings": {
             "command": "variegate demo --out runs/demo",
-            "samples_per_prompt": n, "seed": 0, "resamples": 2000,
+            "samples_per_prompt": n,
+            "seed": 0,
+            "resamples": 2000,
             "sampling": {"temperature": 1.0, "max_tokens": 64},
             "embedder": {"name": "wordllama", "similarity_floor": 0.18},
             "versions": {"variegate": "0.1.0", "numpy": "2.1"},
-            "started": "2026-11-21T09:00:00Z", "seconds": 184.2,
+            "started": "2026-11-21T09:00:00Z",
+            "seconds": 184.2,
         },
         "samples": samples,
-    }  # fmt: skip
+    }
     for table in empty:
         fields[table] = fields[table].clear()
     return Trace(**{**fields, **changes})

@@ -6,6 +6,8 @@ from a small pure function, one chart a file; words, tables and pictures are put
 templates in `page/`. Whatever a model wrote is shown as text and as nothing else.
 """
 
+from variegate.report._measurement_page import render_measurement
+from variegate.report._terminal import comparison_table, measurement_table, terminal
 from variegate.report._trace_page import render
 
-__all__ = ["render"]
+__all__ = ["render", "terminal", "render_measurement", "measurement_table", "comparison_table"]

@@ -12,7 +12,7 @@ from variegate.lineage._result import StageInfo, Trace
 from variegate.report._looks import Look
 from variegate.report._numbers import known
 from variegate.report._reading import rows
-from variegate.report._svg import Label, Log, el, picture, polyline, ribbon, spread, text
+from variegate.report._svg import Label, Linear, Log, el, picture, polyline, ribbon, spread, text
 
 __all__ = ["position_charts"]
 
@@ -28,8 +28,13 @@ def position_charts(trace: Trace, look: Mapping[str, Look], *, task: str = "all"
     if not found:
         return []
     last = max(row["position"] for line in found.values() for row in line)
-    high = max(row[end] for line in found.values() for row in line
-               for end in ("branching", "high") if known(row[end]))  # fmt: skip
+    high = max(
+        row[end]
+        for line in found.values()
+        for row in line
+        for end in ("branching", "high")
+        if known(row[end])
+    )
     root = trace.stages[0]
     branches: dict[str, list[StageInfo]] = {}
     for stage in trace.stages:
@@ -43,13 +48,20 @@ def position_charts(trace: Trace, look: Mapping[str, Look], *, task: str = "all"
     return charts
 
 
-def _panel(branch: str, stages: Sequence[StageInfo], found: Mapping[str, Any],
-           look: Mapping[str, Look], last: int, high: float) -> Markup:  # fmt: skip
+def _panel(
+    branch: str,
+    stages: Sequence[StageInfo],
+    found: Mapping[str, Any],
+    look: Mapping[str, Look],
+    last: int,
+    high: float,
+) -> Markup:
     width, height, left, right, top, bottom = 336.0, 250.0, 30.0, 244.0, 36.0, 206.0
     y = Log(1.0, high, bottom, top)
-    x = lambda position: left + 4 + (right - left - 8) * position / last  # noqa: E731
-    body = [el("g", text(0, 15, branch, class_="panel tinted"),
-               class_=look[stages[-1].name].colour)]  # fmt: skip
+    x = Linear(0, last, left + 4, right - 4)
+    body = [
+        el("g", text(0, 15, branch, class_="panel tinted"), class_=look[stages[-1].name].colour)
+    ]
     shown = [at for at in _TICKS if at <= high]
     if len(shown) > 6:
         shown = [at for at in shown if math.log10(at) % 1 == 0]
@@ -58,8 +70,9 @@ def _panel(branch: str, stages: Sequence[StageInfo], found: Mapping[str, Any],
         body.append(text(left - 6, y(at) + 4, f"{at:g}", class_="tick", anchor="end"))
     for at in sorted({0, last // 2, last}):
         body.append(text(x(at), bottom + 17, str(at), class_="tick", anchor="middle"))
-    body.append(text((left + right) / 2, bottom + 34, "token of the answer", class_="tick",
-                     anchor="middle"))  # fmt: skip
+    body.append(
+        text((left + right) / 2, bottom + 34, "token of the answer", class_="tick", anchor="middle")
+    )
     labels = []
     for stage in stages:
         line = sorted(found[stage.name], key=lambda row: row["position"])
@@ -67,13 +80,23 @@ def _panel(branch: str, stages: Sequence[StageInfo], found: Mapping[str, Any],
         banded = [row for row in line if known(row["low"]) and known(row["high"])]
         drawn = [el("title", stage.name)]
         if banded:
-            drawn.append(ribbon([x(row["position"]) for row in banded],
-                                [y(row["low"]) for row in banded],
-                                [y(row["high"]) for row in banded]))  # fmt: skip
+            drawn.append(
+                ribbon(
+                    [x(row["position"]) for row in banded],
+                    [y(row["low"]) for row in banded],
+                    [y(row["high"]) for row in banded],
+                )
+            )
         points = list(zip(xs, [y(row["branching"]) for row in line], strict=True))
         strength = look[stage.name].strength
-        drawn.append(polyline(points, class_="line", stroke_width=f"{0.9 + 1.3 * strength:.1f}",
-                              stroke_dasharray=_dash(strength)))  # fmt: skip
+        drawn.append(
+            polyline(
+                points,
+                class_="line",
+                stroke_width=f"{0.9 + 1.3 * strength:.1f}",
+                stroke_dasharray=_dash(strength),
+            )
+        )
         body.append(el("g", *drawn, class_=look[stage.name].colour))
         labels.append(_label(stage, points[-1], look, right + 6))
     body += spread(labels, top=top - 10, bottom=bottom + 10)
@@ -86,9 +109,12 @@ def _dash(strength: float) -> str | None:
     return None if strength >= 0.99 else "5 3" if strength > 0.7 else "1.5 2.5"
 
 
-def _label(stage: StageInfo, end: tuple[float, float], look: Mapping[str, Look], at: float) -> Label:
+def _label(
+    stage: StageInfo, end: tuple[float, float], look: Mapping[str, Look], at: float
+) -> Label:
     def draw(height: float) -> Markup:
-        return el("g", text(at, height + 4, stage.name, class_="small"),
-                  class_=look[stage.name].colour)  # fmt: skip
+        return el(
+            "g", text(at, height + 4, stage.name, class_="small"), class_=look[stage.name].colour
+        )
 
     return Label(end[1], draw, 13.5)

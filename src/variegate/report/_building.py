@@ -1,4 +1,4 @@
-"""From parts to one file: the templates, the style and the script, and the policy that binds them."""
+"""From parts to one file: templates, style and script, and the policy that binds them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,15 @@ _FONTS = f"--sans:{_SANS};--serif:{_SERIF};--mono:{_MONO}"
 def build(template: str, parts: Mapping[str, Any]) -> str:
     """Fill a template and bind it: only the page's own style and script may run, nothing loads."""
     style, script = _style(), _read("page.js")
-    policy = "; ".join([
-        "default-src 'none'", f"style-src '{_hash(style)}'", f"script-src '{_hash(script)}'",
-        "base-uri 'none'", "form-action 'none'",
-    ])  # fmt: skip
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            f"style-src '{_hash(style)}'",
+            f"script-src '{_hash(script)}'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
     own = {"policy": policy, "style": Markup(style), "script": Markup(script)}  # noqa: S704
     page = _environment().get_template(template).render({**parts, **own})
     return page.encode("utf-8", "replace").decode("utf-8")
@@ -49,7 +54,9 @@ def _environment() -> Environment:
 @cache
 def _style() -> str:
     light = f":root{{color-scheme:light dark;{_FONTS};--heat:#8a2d04;{tokens(LIGHT)}}}"
-    dark = f"@media screen and (prefers-color-scheme:dark){{:root{{--heat:#ffb27a;{tokens(DARK)}}}}}"
+    dark = (
+        f"@media screen and (prefers-color-scheme:dark){{:root{{--heat:#ffb27a;{tokens(DARK)}}}}}"
+    )
     return f"{light}\n{dark}\n{_read('page.css')}"
 
 

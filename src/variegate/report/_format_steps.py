@@ -10,7 +10,7 @@ from markupsafe import Markup
 from variegate.lineage._result import Trace
 from variegate.report._looks import Look
 from variegate.report._numbers import between, known, level, signed
-from variegate.report._reading import by, rows, span_of
+from variegate.report._reading import by, ends_of, rows, span_of
 from variegate.report._svg import Linear, el, picture, text, ticks
 
 __all__ = ["STEPS", "format_rows", "waterfalls"]
@@ -21,19 +21,24 @@ STEPS = ("base", "tuning", "template", "reasoning", "stage")
 def waterfalls(trace: Trace, look: Mapping[str, Look]) -> list[Markup]:
     """Draw one waterfall a stage, all on one scale; steps that were not measured are left out."""
     found = by(rows(trace.formats, metric=trace.metric, task="all"), "stage", "step")
-    levels = [row["value"] for row in found.values() if row["step"] in ("base", "stage")]
-    low, high = span_of(trace, levels)
-    high = min(high, max([low + 0.01, *(1.25 * v for v in levels if known(v))]))
+    levels = [row for row in found.values() if row["step"] in ("base", "stage")]
+    low, high = span_of(trace, trace.metric, levels)
+    high = min(high, low + 1.15 * (max(ends_of(levels), default=high) - low))
     charts = []
     for stage in trace.stages:
-        steps = {step: found[stage.name, step] for step in STEPS if (stage.name, step) in found
-                 and known(found[stage.name, step]["value"])}  # fmt: skip
+        steps = {
+            step: found[stage.name, step]
+            for step in STEPS
+            if (stage.name, step) in found and known(found[stage.name, step]["value"])
+        }
         if stage.parent is not None and "base" in steps and "stage" in steps:
             charts.append(_waterfall(stage.name, steps, look[stage.name], (low, high)))
     return charts
 
 
-def _waterfall(name: str, steps: Mapping[str, Any], look: Look, span: tuple[float, float]) -> Markup:
+def _waterfall(
+    name: str, steps: Mapping[str, Any], look: Look, span: tuple[float, float]
+) -> Markup:
     width, height, left, right, top, bottom = 336.0, 224.0, 30.0, 330.0, 40.0, 190.0
     y = Linear(*span, bottom, top)
     body = [text(0, 15, name, class_="panel tinted")]
@@ -55,16 +60,35 @@ def _waterfall(name: str, steps: Mapping[str, Any], look: Look, span: tuple[floa
         edges = sorted((y(max(start, span[0])), y(max(end, span[0]))))
         kind = step if step in ("base", "stage") else "fall" if value < 0 else "rise"
         said = f"{step}: {level(value)} {between(row)}"
-        body.append(el("g", el("title", said), el(
-            "rect", x=middle - 17, y=edges[0], width=34, height=max(edges[1] - edges[0], 1),
-            class_=f"step {kind}")))  # fmt: skip
+        body.append(
+            el(
+                "g",
+                el("title", said),
+                el(
+                    "rect",
+                    x=middle - 17,
+                    y=edges[0],
+                    width=34,
+                    height=max(edges[1] - edges[0], 1),
+                    class_=f"step {kind}",
+                ),
+            )
+        )
         if known(row.get("low")) and known(row.get("high")):
             ends = [y(start + float(row[side])) for side in ("low", "high")]
             body.append(el("line", x1=middle, x2=middle, y1=ends[0], y2=ends[1], class_="across"))
             edges.extend(ends)
         if i + 1 < len(STEPS):
-            body.append(el("line", x1=middle + 17, x2=middle + pitch - 17, y1=y(end), y2=y(end),
-                           class_="join"))  # fmt: skip
+            body.append(
+                el(
+                    "line",
+                    x1=middle + 17,
+                    x2=middle + pitch - 17,
+                    y1=y(end),
+                    y2=y(end),
+                    class_="join",
+                )
+            )
         label = level(value) if step in ("base", "stage") else signed(value, digits=2)
         body.append(text(middle, min(edges) - 6, label, class_="value", anchor="middle"))
         reached = end

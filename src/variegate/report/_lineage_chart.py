@@ -13,8 +13,19 @@ from variegate.report._looks import Look
 from variegate.report._numbers import between, known, level
 from variegate.report._reading import by, columns, ends, metric_entry, references, rows, span_of
 from variegate.report._svg import (
-    Label, Linear, el, mark, picture, polyline, ribbon, spread, text, ticks, whisker, width_of,
-)  # fmt: skip
+    Label,
+    Linear,
+    el,
+    mark,
+    picture,
+    polyline,
+    ribbon,
+    spread,
+    text,
+    ticks,
+    whisker,
+    width_of,
+)
 
 __all__ = ["lineage_chart", "task_charts"]
 
@@ -37,7 +48,7 @@ def lineage_chart(trace: Trace, look: Mapping[str, Look]) -> Markup | None:
     truth = by(rows(trace.exact, metric=trace.metric, task="all"), "stage")
     if not any(known(row["value"]) for row in levels.values()):
         return None
-    width, height, left, right, top, bottom = 1040.0, 410.0, 46.0, 810.0, 30.0, 372.0
+    width, height, left, right, top, bottom = 1040.0, 410.0, 32.0, 838.0, 30.0, 372.0
     low, high = _span(trace)
     column, names = columns(trace.stages)
     across = Linear(0, max(len(names) - 1, 1), left + 40, right - 26)
@@ -60,19 +71,19 @@ def lineage_chart(trace: Trace, look: Mapping[str, Look]) -> Markup | None:
 
 def task_charts(trace: Trace, look: Mapping[str, Look], tasks: Sequence[str]) -> list[Markup]:
     """Draw the same tree for every task, all on the scale of the big picture."""
-    width, height, left, right, top, bottom = 248.0, 168.0, 26.0, 178.0, 30.0, 148.0
+    width, height, left, right, top, bottom = 194.0, 150.0, 22.0, 138.0, 28.0, 138.0
     low, high = _span(trace)
     column, names = columns(trace.stages)
-    across = Linear(0, max(len(names) - 1, 1), left + 10, right - 8)
+    across = Linear(0, max(len(names) - 1, 1), left + 8, right - 9)
     y = Linear(low, high, bottom, top)
     frame = _Frame(x=_places(trace.stages, column, across, 2.5), y=y, left=left, right=right)
     charts = []
     for task in tasks:
         levels = by(rows(trace.levels, metric=trace.metric, task=task), "stage")
         truth = by(rows(trace.exact, metric=trace.metric, task=task), "stage")
-        body = [text(0, 14, task, class_="panel")]
+        body = [text(0, 12, task, class_="panel")]
         body.append(_scale(frame, ticks(low, high, about=2)))
-        body += _tree(trace.stages, levels, truth, look, frame, size=2.6)
+        body += _tree(trace.stages, levels, truth, look, frame, size=2.5)
         labels = []
         for stage in [trace.stages[0], *(s for s in ends(trace.stages) if s.parent)]:
             value = levels.get(stage.name, {}).get("value")
@@ -85,14 +96,13 @@ def task_charts(trace: Trace, look: Mapping[str, Look], tasks: Sequence[str]) ->
 
 
 def _span(trace: Trace) -> tuple[float, float]:
-    shown = rows(trace.levels, metric=trace.metric)
-    truth = rows(trace.exact, metric=trace.metric)
-    return span_of(trace, [row[end] for row in shown for end in ("value", "high")]
-                   + [row["value"] for row in truth])  # fmt: skip
+    shown = rows(trace.levels, metric=trace.metric) + rows(trace.exact, metric=trace.metric)
+    return span_of(trace, trace.metric, shown)
 
 
-def _places(stages: Sequence[StageInfo], column: Mapping[str, int], across: Linear,
-            step: float) -> dict[str, float]:  # fmt: skip
+def _places(
+    stages: Sequence[StageInfo], column: Mapping[str, int], across: Linear, step: float
+) -> dict[str, float]:
     """Move branches that share a column a little apart, so that their intervals can be told."""
     branches = list(dict.fromkeys(stage.branch for stage in stages[1:]))
     shift = {name: (i - (len(branches) - 1) / 2) * step for i, name in enumerate(branches)}
@@ -108,8 +118,15 @@ def _scale(frame: _Frame, at: Sequence[float]) -> Markup:
     return el("g", *lines)
 
 
-def _tree(stages: Sequence[StageInfo], levels: Mapping[str, Any], truth: Mapping[str, Any],
-          look: Mapping[str, Look], frame: _Frame, *, size: float) -> list[Markup]:  # fmt: skip
+def _tree(
+    stages: Sequence[StageInfo],
+    levels: Mapping[str, Any],
+    truth: Mapping[str, Any],
+    look: Mapping[str, Look],
+    frame: _Frame,
+    *,
+    size: float,
+) -> list[Markup]:
     x, y = frame.x, frame.y
     bands, lines, points = [], [], []
     root = levels.get(stages[0].name, {})
@@ -125,8 +142,15 @@ def _tree(stages: Sequence[StageInfo], levels: Mapping[str, Any], truth: Mapping
             xs = [x[stage.parent or ""], x[name]]
             pair = [before, here]
             if all(known(row.get(end)) for row in pair for end in ("low", "high")):
-                bands.append(el("g", ribbon(xs, [y(row["low"]) for row in pair],
-                                            [y(row["high"]) for row in pair]), class_=colour))  # fmt: skip
+                bands.append(
+                    el(
+                        "g",
+                        ribbon(
+                            xs, [y(row["low"]) for row in pair], [y(row["high"]) for row in pair]
+                        ),
+                        class_=colour,
+                    )
+                )
             path = [(at, y(row["value"])) for at, row in zip(xs, pair, strict=True)]
             lines.append(el("g", polyline(path, class_="line"), class_=colour))
         said = f"{name}: {level(here['value'])} {between(here)}"
@@ -136,14 +160,22 @@ def _tree(stages: Sequence[StageInfo], levels: Mapping[str, Any], truth: Mapping
         drawn.append(mark(x[name], y(here["value"]), look[name].shape, size=size))
         true = truth.get(name, {}).get("value")
         if known(true):
-            drawn.append(mark(x[name] + 2.4 * size, y(true), look[name].shape,
-                              size=0.8 * size, hollow=True))  # fmt: skip
+            drawn.append(
+                mark(x[name] + 2.4 * size, y(true), look[name].shape, size=0.8 * size, hollow=True)
+            )
         points.append(el("g", *drawn, class_=colour))
     return [*bands, *lines, *points]
 
 
-def _end_labels(stages: Sequence[StageInfo], levels: Mapping[str, Any], look: Mapping[str, Look],
-                frame: _Frame, *, top: float, bottom: float) -> list[Markup]:  # fmt: skip
+def _end_labels(
+    stages: Sequence[StageInfo],
+    levels: Mapping[str, Any],
+    look: Mapping[str, Look],
+    frame: _Frame,
+    *,
+    top: float,
+    bottom: float,
+) -> list[Markup]:
     labels = []
     for stage in dict.fromkeys([stages[0], *ends(stages)]):
         row = levels.get(stage.name, {})
@@ -172,7 +204,8 @@ def _end_label(stage: StageInfo, row: Mapping[str, Any], look: Look, frame: _Fra
 
 def _branch_label(stage: StageInfo, wanted: float, look: Mapping[str, Look], at: float) -> Label:
     def draw(height: float) -> Markup:
-        return el("g", text(at, height + 4, stage.branch, class_="small"),
-                  class_=look[stage.name].colour)  # fmt: skip
+        return el(
+            "g", text(at, height + 4, stage.branch, class_="small"), class_=look[stage.name].colour
+        )
 
     return Label(wanted, draw, 12.5)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
-__all__ = ["between", "clock", "count", "level", "percent", "signed"]
+__all__ = ["between", "brief", "clock", "count", "known", "level", "percent", "signed"]
 
 ABSENT = "–"
 
 
-def known(value: Any) -> bool:
+def known(value: Any) -> TypeGuard[float]:
     """Whether there is a number to show."""
     return value is not None and not isinstance(value, str) and math.isfinite(value)
 
@@ -27,6 +27,16 @@ def level(value: float | None) -> str:
         return ABSENT
     digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
     return _minus(f"{value:,.{digits}f}")
+
+
+def brief(value: float | None) -> str:
+    """Write a level of one prompt: whole where it is whole.
+
+    Example:
+        >>> brief(6.0), brief(0.3184)
+        ('6', '0.32')
+    """
+    return f"{value:,.0f}" if value is not None and float(value).is_integer() else level(value)
 
 
 def signed(value: float | None, *, digits: int = 1) -> str:

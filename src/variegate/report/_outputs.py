@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
-from variegate.report._numbers import level
+from variegate.report._numbers import brief
 from variegate.samples import Samples
 from variegate.samples._clean import clean_text
 
@@ -40,9 +40,14 @@ class Outputs:
     notes: tuple[str, ...]
 
 
-def outputs(samples: Samples, per_prompt: pl.DataFrame, *, arm: str,
-            columns: Sequence[tuple[str, str]],
-            metrics: Sequence[tuple[str, str]]) -> Outputs:  # fmt: skip
+def outputs(
+    samples: Samples,
+    per_prompt: pl.DataFrame,
+    *,
+    arm: str,
+    columns: Sequence[tuple[str, str]],
+    metrics: Sequence[tuple[str, str]],
+) -> Outputs:
     """Fold the outputs for reading.
 
     Args:
@@ -59,12 +64,15 @@ def outputs(samples: Samples, per_prompt: pl.DataFrame, *, arm: str,
     notes = []
     keep = every
     if frame.height > _MOST_ROWS:
-        per_task = max(1, math.floor(_MOST_ROWS / frame.height * every.height
-                                     / every["task"].n_unique()))  # fmt: skip
+        per_task = max(
+            1, math.floor(_MOST_ROWS / frame.height * every.height / every["task"].n_unique())
+        )
         keep = every.group_by("task", maintain_order=True).head(per_task)
         frame = frame.join(keep.select("task", "prompt_id"), on=["task", "prompt_id"], how="semi")
-        notes.append(f"The first {per_task} prompts of every task are shown, {keep.height:,} of "
-                     f"{every.height:,}; all of them are in the samples.")  # fmt: skip
+        notes.append(
+            f"The first {per_task} prompts of every task are shown, {keep.height:,} of "
+            f"{every.height:,}; all of them are in the samples."
+        )
     limit, cut = _limit(frame)
     if cut:
         notes.append(f"Texts longer than {limit:,} characters are cut here; whole in the samples.")
@@ -73,31 +81,53 @@ def outputs(samples: Samples, per_prompt: pl.DataFrame, *, arm: str,
     prompts = []
     for task, prompt_id, prompt in keep.iter_rows():
         key = (task, prompt_id)
-        prompts.append({
-            "task": _shown(task), "id": _shown(prompt_id), "prompt": _shown(prompt),
-            "numbers": [[level(numbers.get((name, *key, metric))) for name, _ in columns]
-                        for metric, _ in metrics],
-            "cells": [groups.get((name, *key), []) for name, _ in columns],
-        })  # fmt: skip
+        cells = [groups.get((name, *key), []) for name, _ in columns]
+        prompts.append(
+            {
+                "task": _shown(task),
+                "id": _shown(prompt_id),
+                "prompt": _shown(prompt),
+                "numbers": [
+                    *_counted(cells),
+                    *(
+                        [brief(numbers.get((name, *key, metric))) for name, _ in columns]
+                        for metric, _ in metrics
+                    ),
+                ],
+                "cells": cells,
+            }
+        )
     return Outputs(
         columns=tuple((_shown(name), colour) for name, colour in columns),
-        metrics=tuple(title for _, title in metrics),
+        metrics=("Different", "Right", *(title for _, title in metrics)),
         prompts=tuple(prompts),
         notes=tuple(notes),
     )
 
 
 def embedded(value: Any) -> Markup:
-    """Write JSON that no HTML parser and no script engine can misread.
+    r"""Write JSON that no HTML parser and no script engine can misread.
 
     Example:
         >>> embedded({"t": "</script>"})
-        Markup('{"t":"\\\\u003c/script\\\\u003e"}')
+        Markup('{"t":"\\u003c/script\\u003e"}')
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for char in "<>&\u2028\u2029":
         text = text.replace(char, f"\\u{ord(char):04x}")
     return Markup(text)  # noqa: S704 - every character that means something to HTML is escaped
+
+
+def _counted(cells: Sequence[Sequence[Mapping[str, Any]]]) -> list[list[str]]:
+    """Count, for every column, the groups of equal answers and the right outputs."""
+    different, right = [], []
+    for groups in cells:
+        n = sum(group["n"] for group in groups)
+        judged = [group for group in groups if "c" in group]
+        good = sum(group["n"] for group in judged if group["c"])
+        different.append(f"{len(groups)} of {n}" if n else "–")
+        right.append(f"{good} of {sum(group['n'] for group in judged)}" if judged else "–")
+    return [different, right]
 
 
 def _shown(text: str | None) -> str:

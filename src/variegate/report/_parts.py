@@ -15,11 +15,15 @@ from variegate.samples._clean import clean_text
 __all__ = ["Warned", "caution_groups", "citation", "entry", "long_table", "metric_rows", "sources"]
 
 _KINDS = {
-    "truncation": "Cut answers", "refusal": "Refusals", "empty": "Empty answers",
-    "unequal-n": "Unequal numbers of outputs", "short": "Short answers",
-    "low-match": "Few matched prompts", "floor": "Near the similarity floor",
+    "truncation": "Cut answers",
+    "refusal": "Refusals",
+    "empty": "Empty answers",
+    "unequal-n": "Unequal numbers of outputs",
+    "short": "Short answers",
+    "low-match": "Few matched prompts",
+    "floor": "Near the similarity floor",
     "judge": "Answers that could not be judged",
-}  # fmt: skip
+}
 _ROLES = {"variety": 0, "quality": 1, "length": 2}
 
 
@@ -27,15 +31,15 @@ class Warned(Protocol):
     """What a caution has: its kind, its place, its counts and its sentence."""
 
     @property
-    def kind(self) -> str: ...  # noqa: D102
+    def kind(self) -> str: ...
     @property
-    def where(self) -> str: ...  # noqa: D102
+    def where(self) -> str: ...
     @property
-    def count(self) -> int: ...  # noqa: D102
+    def count(self) -> int: ...
     @property
-    def total(self) -> int: ...  # noqa: D102
+    def total(self) -> int: ...
     @property
-    def text(self) -> str: ...  # noqa: D102
+    def text(self) -> str: ...
 
 
 def entry(metrics: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, str]:
@@ -54,9 +58,14 @@ def entry(metrics: Mapping[str, Mapping[str, Any]], name: str) -> dict[str, str]
     }
 
 
-def metric_rows(levels: pl.DataFrame, metrics: Mapping[str, Mapping[str, Any]],
-                arms: Sequence[str], *, arm: str, first: str | None = None,
-                ) -> list[dict[str, Any]]:  # fmt: skip
+def metric_rows(
+    levels: pl.DataFrame,
+    metrics: Mapping[str, Mapping[str, Any]],
+    arms: Sequence[str],
+    *,
+    arm: str,
+    first: str | None = None,
+) -> list[dict[str, Any]]:
     """Make a row a metric and a cell an arm, for the mean over tasks: variety, quality, length."""
     found = by(levels.filter(pl.col("task") == "all").to_dicts(), "metric", arm)
     names = list(dict.fromkeys(name for name, _ in found))
@@ -73,10 +82,13 @@ def metric_rows(levels: pl.DataFrame, metrics: Mapping[str, Mapping[str, Any]],
     return table
 
 
-def caution_groups(cautions: Iterable[Warned]) -> list[dict[str, Any]]:
+def caution_groups(cautions: Iterable[Warned | str]) -> list[dict[str, Any]]:
     """Gather cautions of one kind and sentence; each keeps its places and counts."""
     groups: dict[tuple[str, str], list[str]] = {}
     for caution in cautions:
+        if isinstance(caution, str):
+            groups.setdefault(("", caution), [])
+            continue
         place = clean_text(caution.where)
         if caution.total:
             place += f": {count(caution.count)} of {count(caution.total)}"
@@ -84,10 +96,13 @@ def caution_groups(cautions: Iterable[Warned]) -> list[dict[str, Any]]:
             place += f": {count(caution.count)}"
         groups.setdefault((caution.kind, caution.text), []).append(place)
     return [
-        {"title": _KINDS.get(kind, kind.replace("-", " ").capitalize()),
-         "text": clean_text(text), "places": places}
+        {
+            "title": _KINDS.get(kind, kind.replace("-", " ").capitalize() or "Note"),
+            "text": clean_text(text),
+            "places": places,
+        }
         for (kind, text), places in groups.items()
-    ]  # fmt: skip
+    ]
 
 
 def long_table(levels: pl.DataFrame, *, arm: str) -> pl.DataFrame:
@@ -107,9 +122,9 @@ def citation() -> str:
 
 def sources(metrics: Mapping[str, Mapping[str, Any]], names: Iterable[str]) -> list[dict[str, str]]:
     """List the sources of the metrics shown, each once."""
-    found = {}
+    found: dict[str, dict[str, str]] = {}
     for name in names:
         about = entry(metrics, name)
-        if about["source"]:
+        if about["link"]:
             found.setdefault(about["source"], about)
     return list(found.values())

@@ -33,22 +33,28 @@ class Point:
 
 def nondominated(points: Sequence[Point]) -> list[Point]:
     """Keep the points that no other beats on one axis without losing on the other."""
+
     def beats(a: Point, b: Point) -> bool:
         ahead = [a.quality["value"] - b.quality["value"], a.variety["value"] - b.variety["value"]]
-        return min(ahead) >= 0 and max(ahead) > 0
+        return bool(min(ahead) >= 0 and max(ahead) > 0)
 
     kept = [p for p in points if not any(beats(other, p) for other in points)]
     return sorted(kept, key=lambda p: p.quality["value"])
 
 
-def plane(points: Sequence[Point], *, quality: str, variety: str,
-          quality_span: tuple[float, float], variety_span: tuple[float, float],
-          ) -> Markup | None:  # fmt: skip
+def plane(
+    points: Sequence[Point],
+    *,
+    quality: str,
+    variety: str,
+    quality_span: tuple[float, float],
+    variety_span: tuple[float, float],
+) -> Markup | None:
     """Draw the points, their intervals, the walk from parent to child and the front."""
     points = [point for point in points if point.known]
     if not points:
         return None
-    width, height, left, right, top, bottom = 1040.0, 520.0, 56.0, 1030.0, 34.0, 470.0
+    width, height, left, right, top, bottom = 1040.0, 500.0, 36.0, 1036.0, 34.0, 450.0
     x, y = Linear(*quality_span, left, right), Linear(*variety_span, bottom, top)
     body = []
     for at in ticks(*quality_span, about=8):
@@ -57,7 +63,7 @@ def plane(points: Sequence[Point], *, quality: str, variety: str,
     for at in ticks(*variety_span):
         body.append(el("line", x1=left, x2=right, y1=y(at), y2=y(at), class_="grid"))
         body.append(text(left - 8, y(at) + 4, f"{at:g}", class_="tick", anchor="end"))
-    body.append(text(left - 8, 15, f"↑ {variety}", class_="axis"))
+    body.append(text(0, 15, f"↑ {variety}", class_="axis"))
     body.append(text(right, bottom + 42, f"{quality} →", class_="axis", anchor="end"))
     spots = {p.name: (x(p.quality["value"]), y(p.variety["value"])) for p in points}
     front = [spots[p.name] for p in nondominated(points)]
@@ -69,17 +75,41 @@ def plane(points: Sequence[Point], *, quality: str, variety: str,
     ]
     for point in points:
         a, b = spots[point.name]
-        drawn = [el("title", f"{point.name}: {quality} {level(point.quality['value'])} "
-                    f"{between(point.quality)}, {variety} {level(point.variety['value'])} "
-                    f"{between(point.variety)}")]  # fmt: skip
+        drawn = [
+            el(
+                "title",
+                f"{point.name}: {quality} {level(point.quality['value'])} "
+                f"{between(point.quality)}, {variety} {level(point.variety['value'])} "
+                f"{between(point.variety)}",
+            )
+        ]
         if known(point.quality.get("low")):
-            drawn.append(el("line", x1=x(point.quality["low"]), x2=x(point.quality["high"]),
-                            y1=b, y2=b, class_="whisker"))  # fmt: skip
+            drawn.append(
+                el(
+                    "line",
+                    x1=x(point.quality["low"]),
+                    x2=x(point.quality["high"]),
+                    y1=b,
+                    y2=b,
+                    class_="whisker",
+                )
+            )
         if known(point.variety.get("low")):
-            drawn.append(el("line", x1=a, x2=a, y1=y(point.variety["low"]),
-                            y2=y(point.variety["high"]), class_="whisker"))  # fmt: skip
+            drawn.append(
+                el(
+                    "line",
+                    x1=a,
+                    x2=a,
+                    y1=y(point.variety["low"]),
+                    y2=y(point.variety["high"]),
+                    class_="whisker",
+                )
+            )
         if point.parent in spots:
-            body.append(el("g", _arrow(spots[point.parent or ""], (a, b)), class_=point.look.colour))
+            taken += _along(spots[point.parent or ""], (a, b))
+            body.append(
+                el("g", _arrow(spots[point.parent or ""], (a, b)), class_=point.look.colour)
+            )
         drawn.append(mark(a, b, point.look.shape, size=5.5))
         body.append(el("g", *drawn, class_=point.look.colour))
     for point in points:
@@ -95,27 +125,55 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> Markup:
     ux, uy = dx / length, dy / length
     tip = (end[0] - 9 * ux, end[1] - 9 * uy)
     tail = (start[0] + 9 * ux, start[1] + 9 * uy)
-    wings = [(tip[0] - 8 * ux + side * 3.4 * uy, tip[1] - 8 * uy - side * 3.4 * ux)
-             for side in (1, -1)]  # fmt: skip
+    wings = [
+        (tip[0] - 8 * ux + side * 3.4 * uy, tip[1] - 8 * uy - side * 3.4 * ux) for side in (1, -1)
+    ]
     head = " ".join(f"{a:.1f},{b:.1f}" for a, b in [tip, *wings])
-    return el("g", el("line", x1=tail[0], y1=tail[1], x2=tip[0], y2=tip[1], class_="walk"),
-              el("polygon", points=head, class_="solid"))  # fmt: skip
+    return el(
+        "g",
+        el("line", x1=tail[0], y1=tail[1], x2=tip[0], y2=tip[1], class_="walk"),
+        el("polygon", points=head, class_="solid"),
+    )
 
 
-def _name(point: Point, spot: tuple[float, float],
-          taken: list[tuple[float, float, float, float]],
-          room: tuple[float, float, float, float]) -> Markup:  # fmt: skip
+def _along(
+    start: tuple[float, float],
+    end: tuple[float, float],
+) -> list[tuple[float, float, float, float]]:
+    steps = max(int(max(abs(end[0] - start[0]), abs(end[1] - start[1])) / 12), 1)
+    spots = [
+        (start[0] + (end[0] - start[0]) * i / steps, start[1] + (end[1] - start[1]) * i / steps)
+        for i in range(steps + 1)
+    ]
+    return [(a - 2, b - 2, a + 2, b + 2) for a, b in spots]
+
+
+def _name(
+    point: Point,
+    spot: tuple[float, float],
+    taken: list[tuple[float, float, float, float]],
+    room: tuple[float, float, float, float],
+) -> Markup:
     """Put a name at the first free of eight places around its point."""
     wide = width_of(point.name, 13)
     a, b = spot
-    places = [(a + 10, b - 9), (a + 10, b + 18), (a - 10 - wide, b - 9), (a - 10 - wide, b + 18),
-              (a + 10, b - 24), (a - 10 - wide, b - 24), (a + 10, b + 33), (a - wide / 2, b - 40)]  # fmt: skip
+    places = [
+        (a + 10, b - 9),
+        (a + 10, b + 18),
+        (a - 10 - wide, b - 9),
+        (a - 10 - wide, b + 18),
+        (a + 10, b - 24),
+        (a - 10 - wide, b - 24),
+        (a + 10, b + 33),
+        (a - wide / 2, b - 40),
+    ]
 
     def cost(place: tuple[float, float]) -> float:
         box = (place[0], place[1] - 11, place[0] + wide, place[1] + 3)
         outside = box[0] < room[0] or box[2] > room[2] or box[1] < room[1] or box[3] > room[3]
-        touched = sum(box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3]
-                      for t in taken)  # fmt: skip
+        touched = sum(
+            box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3] for t in taken
+        )
         return 10 * outside + touched
 
     at = min(places, key=cost)

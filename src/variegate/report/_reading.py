@@ -10,7 +10,19 @@ import polars as pl
 from variegate.lineage._result import StageInfo, Trace
 from variegate.report._numbers import known
 
-__all__ = ["by", "columns", "ends", "find", "metric_entry", "references", "rows", "span_of", "tasks"]
+__all__ = [
+    "by",
+    "columns",
+    "ends",
+    "ends_of",
+    "find",
+    "metric_entry",
+    "references",
+    "rows",
+    "scale_of",
+    "span_of",
+    "tasks",
+]
 
 AVERAGES = ("mean of ratios", "ratio of means")
 POOLED = ("all", *AVERAGES)
@@ -114,16 +126,25 @@ def references(trace: Trace) -> list[tuple[float, str]]:
     return found
 
 
-def span_of(trace: Trace, values: Iterable[Any]) -> tuple[float, float]:
-    """Choose the scale of the lead metric: from where its range starts to what is shown.
+def ends_of(records: Iterable[Mapping[str, Any]]) -> list[float]:
+    """List every known value and end of an interval."""
+    keys = ("value", "low", "high")
+    return [float(row[key]) for row in records for key in keys if known(row.get(key))]
+
+
+def span_of(trace: Trace, metric: str, records: Iterable[Mapping[str, Any]]) -> tuple[float, float]:
+    """Choose the scale of a metric of the trace."""
+    return scale_of(metric_entry(trace, metric), records)
+
+
+def scale_of(about: Mapping[str, Any], records: Iterable[Mapping[str, Any]]) -> tuple[float, float]:
+    """Choose a scale: from where the metric's range starts to what is shown.
 
     The largest possible value closes the scale unless it would flatten the picture.
     """
-    entry = metric_entry(trace, trace.metric)
-    shown = [float(value) for value in values if known(value)] or [1.0]
-    low = float(entry["low"]) if known(entry.get("low")) else min(0.0, *shown)
-    top = max(shown)
-    high = entry.get("high")
-    if known(high) and top - low >= 0.35 * (float(high) - low):
-        return low, float(high)
-    return low, low + 1.12 * ((top - low) or 1.0)
+    shown = ends_of(records) or [1.0]
+    low, top, high = about.get("low"), max(shown), about.get("high")
+    start = float(low) if low is not None and known(low) else min(0.0, *shown)
+    if high is not None and known(high) and top - start >= 0.35 * (float(high) - start):
+        return start, float(high)
+    return start, start + 1.12 * ((top - start) or 1.0)

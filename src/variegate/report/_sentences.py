@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from variegate.lineage._result import Trace
 from variegate.report._numbers import between, count, known, level, percent, signed
 from variegate.report._reading import by, ends, find, rows, tasks
 
-__all__ = ["about_line", "decomposition_words", "format_words", "how_sure", "in_words"]
+__all__ = [
+    "about_line",
+    "with_intervals",
+    "decomposition_words",
+    "format_words",
+    "how_sure",
+    "in_words",
+]
 
 
 def about_line(trace: Trace) -> list[str]:
@@ -35,6 +45,22 @@ def about_line(trace: Trace) -> list[str]:
     return pieces
 
 
+def with_intervals(sentence: str) -> Markup:
+    """Set the bracketed intervals of a sentence apart, so that it can be read without them.
+
+    Example:
+        >>> with_intervals("It keeps 41% [36, 46].")
+        Markup('It keeps 41% <span class="interval">[36, 46]</span>.')
+    """
+    pieces = re.split(r"(\[[^\[\]]*\])", sentence)
+    return Markup().join(
+        Markup('<span class="interval">{}</span>').format(piece)
+        if piece.startswith("[")
+        else escape(piece)
+        for piece in pieces
+    )
+
+
 def how_sure(trace: Trace) -> str:
     """Name the uncertainty that every picture draws."""
     resamples = find(trace.settings, "resamples")
@@ -49,9 +75,11 @@ def in_words(trace: Trace) -> str:
         found = by(rows(trace.levels, metric=name, task="all"), "stage")
         if name == "distinct_at_k" and not known(k):
             continue
-        said = [(s.name, found.get(s.name, {}).get("value"))
-                for s in dict.fromkeys([trace.stages[0], *ends(trace.stages)])]  # fmt: skip
-        said = [(stage, value) for stage, value in said if known(value)]
+        said: list[tuple[str, float]] = []
+        for stage in dict.fromkeys([trace.stages[0], *ends(trace.stages)]):
+            value = found.get(stage.name, {}).get("value")
+            if known(value):
+                said.append((stage.name, value))
         if len(said) < 2:
             continue
         first, *rest = said
@@ -76,14 +104,20 @@ def decomposition_words(trace: Trace) -> list[str]:
         if not known(total.get("value")):
             continue
         if not _clear(total):
-            said.append(f"{stage.name}: no loss on matched prompts can be told from none "
-                        f"({level(total['value'])} {between(total)}).")  # fmt: skip
+            said.append(
+                f"{stage.name}: no loss on matched prompts can be told from none "
+                f"({level(total['value'])} {between(total)})."
+            )
         elif known(share.get("value")) and 0 <= share["value"] <= 1:
-            said.append(f"{stage.name}: {percent(share['value'])} {between(share, _whole)} of the "
-                        f"loss is narrowing, the rest is wrong answers going away.")  # fmt: skip
+            said.append(
+                f"{stage.name}: {percent(share['value'])} {between(share, _whole)} of the "
+                f"loss is narrowing, the rest is wrong answers going away."
+            )
         elif known(narrowing.get("value")):
-            said.append(f"{stage.name}: narrowing {signed(narrowing['value'], digits=2)} "
-                        f"{between(narrowing)} of a loss of {level(total['value'])}.")  # fmt: skip
+            said.append(
+                f"{stage.name}: narrowing {signed(narrowing['value'], digits=2)} "
+                f"{between(narrowing)} of a loss of {level(total['value'])}."
+            )
     return said
 
 
@@ -98,12 +132,16 @@ def format_words(trace: Trace) -> list[str]:
             continue
         whole = signed(last["value"] - first["value"], digits=2)
         if _clear(step):
-            said.append(f"{stage.name}: the chat template alone moves the level by "
-                        f"{signed(step['value'], digits=2)} {between(step, _two)}, of {whole} in "
-                        "all.")  # fmt: skip
+            said.append(
+                f"{stage.name}: the chat template alone moves the level by "
+                f"{signed(step['value'], digits=2)} {between(step, _two)}, of {whole} in "
+                "all."
+            )
         else:
-            said.append(f"{stage.name}: what the chat template does cannot be told from nothing "
-                        f"({signed(step['value'], digits=2)} {between(step, _two)}).")  # fmt: skip
+            said.append(
+                f"{stage.name}: what the chat template does cannot be told from nothing "
+                f"({signed(step['value'], digits=2)} {between(step, _two)})."
+            )
     return said
 
 

@@ -21,9 +21,14 @@ def stage_rows(trace: Trace, look: Mapping[str, Look]) -> list[dict[str, Any]]:
     changes = by(rows(trace.losses, metric=trace.metric), "stage", "task")
     kept = by(rows(trace.retained, metric=trace.metric), "stage", "task")
     names = tasks(trace.losses)
-    ends = [abs(row[end]) for row in changes.values() if row["task"] in AVERAGES
-            for end in ("percent", "low", "high") if known(row[end])]  # fmt: skip
-    widest = max(ends, default=1.0)
+    ends = [
+        float(row[end])
+        for row in changes.values()
+        if row["task"] in AVERAGES
+        for end in ("percent", "low", "high")
+        if known(row[end])
+    ]
+    reach = (min([0.0, *ends]), max([0.0, *ends]))
     table = []
     for stage in trace.stages:
         average = {name: changes.get((stage.name, name)) for name in AVERAGES}
@@ -32,18 +37,21 @@ def stage_rows(trace: Trace, look: Mapping[str, Look]) -> list[dict[str, Any]]:
         per_task = {name: changes.get((stage.name, name)) for name in names}
         first = average["mean of ratios"] or average["ratio of means"] or {}
         retained = kept.get((stage.name, "mean of ratios"), {})
-        table.append({
-            "stage": stage.name, "parent": first.get("parent") or stage.parent,
-            "colour": look[stage.name].colour,
-            "bar": change_bar(first, widest),
-            "mean_of_ratios": _said(average["mean of ratios"]),
-            "ratio_of_means": _said(average["ratio of means"]),
-            "drivers": drivers(per_task),
-            "tasks": {name: _said(row) for name, row in per_task.items()},
-            "kept": percent(_share(retained.get("percent"))),
-            "kept_interval": between(retained, lambda v: f"{v:.0f}"),
-            "n": first.get("n_prompts"),
-        })  # fmt: skip
+        table.append(
+            {
+                "stage": stage.name,
+                "parent": first.get("parent") or stage.parent,
+                "colour": look[stage.name].colour,
+                "bar": change_bar(first, reach),
+                "mean_of_ratios": _said(average["mean of ratios"]),
+                "ratio_of_means": _said(average["ratio of means"]),
+                "drivers": drivers(per_task),
+                "tasks": {name: _said(row) for name, row in per_task.items()},
+                "kept": percent(_share(retained.get("percent"))),
+                "kept_interval": between(retained, lambda v: f"{v:.0f}"),
+                "n": first.get("n_prompts"),
+            }
+        )
     return table
 
 
@@ -72,11 +80,11 @@ def drivers(per_task: Mapping[str, Mapping[str, Any] | None]) -> str:
     return ", ".join(named)
 
 
-def change_bar(row: Mapping[str, Any], widest: float) -> Markup:
-    """Draw a change as a bar from a middle line, with its interval across its end."""
+def change_bar(row: Mapping[str, Any], reach: tuple[float, float]) -> Markup:
+    """Draw a change as a bar from zero, with its interval across its end."""
     if not known(row.get("percent")):
         return Markup()
-    x = Linear(-widest, widest, 3, 157)
+    x = Linear(*reach, 3, 197)
     start, end = sorted((x(0), x(row["percent"])))
     body = [
         el("rect", x=start, y=4, width=max(end - start, 0.5), height=10, class_="bar"),
@@ -84,16 +92,16 @@ def change_bar(row: Mapping[str, Any], widest: float) -> Markup:
     ]
     if known(row.get("low")) and known(row.get("high")):
         body.append(el("line", x1=x(row["low"]), x2=x(row["high"]), y1=9, y2=9, class_="across"))
-    return el("svg", *body, viewBox="0 0 160 18", width=160, height=18, aria_hidden="true")
+    return el("svg", *body, viewBox="0 0 200 18", width=200, height=18, aria_hidden="true")
 
 
 def _said(row: Mapping[str, Any] | None) -> dict[str, Any]:
     if not row:
-        return {"value": signed(None), "interval": "", "clear": False}
+        return {"value": signed(None), "interval": "", "told": False}
     return {
         "value": signed(row["percent"]),
         "interval": between(row, signed),
-        "clear": _clear(row),
+        "told": _clear(row),
     }
 
 
@@ -104,4 +112,3 @@ def _clear(row: Mapping[str, Any]) -> bool:
 
 def _share(value: Any) -> float | None:
     return float(value) / 100 if known(value) else None
-

@@ -12,8 +12,22 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-__all__ = ["Label", "Linear", "Log", "el", "mark", "picture", "polyline", "ribbon", "spread",
-           "text", "ticks", "whisker", "width_of"]  # fmt: skip
+__all__ = [
+    "Label",
+    "around",
+    "Linear",
+    "Log",
+    "el",
+    "mark",
+    "picture",
+    "polyline",
+    "ribbon",
+    "spread",
+    "text",
+    "ticks",
+    "whisker",
+    "width_of",
+]
 
 
 def el(name: str, *children: str, **attributes: object) -> Markup:
@@ -44,10 +58,15 @@ def picture(width: float, height: float, *body: str, title: str, wide: bool = Tr
     A wide picture keeps its size and scrolls in its box on a narrow screen; others shrink.
     """
     svg = el(
-        "svg", el("title", title), *body,
-        class_="wide" if wide else "fit", viewBox=f"0 0 {_short(width)} {_short(height)}",
-        width=width, height=height, role="img",
-    )  # fmt: skip
+        "svg",
+        el("title", title),
+        *body,
+        class_="wide" if wide else "fit",
+        viewBox=f"0 0 {_short(width)} {_short(height)}",
+        width=width,
+        height=height,
+        role="img",
+    )
     return el("div", svg, class_="scroll") if wide else svg
 
 
@@ -94,10 +113,34 @@ def ticks(low: float, high: float, *, about: int = 5) -> list[float]:
     return [round(i * step, 10) + 0.0 for i in range(first, last + 1)]
 
 
+def around(low: float, high: float, values: Sequence[float]) -> tuple[float, float]:
+    """Choose the part of a range to draw: all of it, or round ends about values that crowd.
+
+    Example:
+        >>> around(0, 1, [0.34, 0.78]), around(0, 1, [0.1, 0.9])
+        ((0.3, 0.9), (0, 1))
+    """
+    first, last = min(values), max(values)
+    if not 0 < last - first < 0.6 * (high - low):
+        return low, high
+    pad = 0.06 * (last - first)
+    steps = ticks(first, last)
+    step = steps[1] - steps[0] if len(steps) > 1 else (last - first)
+    start = math.floor((first - pad) / step) * step
+    end = math.ceil((last + pad) / step) * step
+    return round(max(start, low), 10), round(min(end, high), 10)
+
+
 def text(x: float, y: float, content: str, *, class_: str = "", anchor: str = "start") -> Markup:
     """Write text at a baseline."""
-    return el("text", content, x=x, y=y, class_=class_ or None,
-              text_anchor=None if anchor == "start" else anchor)  # fmt: skip
+    return el(
+        "text",
+        content,
+        x=x,
+        y=y,
+        class_=class_ or None,
+        text_anchor=None if anchor == "start" else anchor,
+    )
 
 
 _NARROW = set("fijlrt.,:;|!'()[]- Iı")
@@ -106,8 +149,10 @@ _BROAD = set("mwMW@%–—")
 
 def width_of(content: str, size: float = 12) -> float:
     """Estimate how wide a text is drawn in the sans of the page, on the generous side."""
-    ems = sum(0.34 if c in _NARROW else 0.9 if c in _BROAD else 0.68 if c.isupper() else 0.57
-              for c in content)  # fmt: skip
+    ems = sum(
+        0.34 if c in _NARROW else 0.9 if c in _BROAD else 0.68 if c.isupper() else 0.57
+        for c in content
+    )
     return ems * size
 
 
@@ -127,8 +172,14 @@ def mark(x: float, y: float, shape: str, *, size: float = 4.5, hollow: bool = Fa
     return el("polygon", points=_points([(x + a, y + b) for a, b in corners]), class_=look)
 
 
-def whisker(x: float, low: float, high: float, *, flat: bool = False, class_: str = "whisker",
-            ) -> Markup:  # fmt: skip
+def whisker(
+    x: float,
+    low: float,
+    high: float,
+    *,
+    flat: bool = False,
+    class_: str = "whisker",
+) -> Markup:
     """Draw an interval: upright at `x`, or flat at height `x`."""
     if flat:
         return el("line", x1=low, x2=high, y1=x, y2=x, class_=class_)
@@ -140,8 +191,9 @@ def polyline(points: Sequence[tuple[float, float]], **attributes: object) -> Mar
     return el("polyline", points=_points(points), **attributes)
 
 
-def ribbon(xs: Sequence[float], lows: Sequence[float], highs: Sequence[float],
-           class_: str = "band") -> Markup:  # fmt: skip
+def ribbon(
+    xs: Sequence[float], lows: Sequence[float], highs: Sequence[float], class_: str = "band"
+) -> Markup:
     """Draw a band between two lines."""
     there = list(zip(xs, highs, strict=True))
     back = list(zip(xs, lows, strict=True))[::-1]

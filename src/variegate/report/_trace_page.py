@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from markupsafe import Markup
+
 from variegate.lineage._result import Trace
 from variegate.report import _sentences as words
 from variegate.report._along_answer import position_charts
@@ -13,25 +15,38 @@ from variegate.report._format_steps import format_rows, waterfalls
 from variegate.report._in_weights import heat_maps, heat_scale
 from variegate.report._lineage_chart import lineage_chart, task_charts
 from variegate.report._looks import Look, looks
-from variegate.report._numbers import known
 from variegate.report._outputs import Outputs, embedded, outputs
-from variegate.report._parts import caution_groups, citation, entry, long_table, metric_rows, sources
+from variegate.report._parts import (
+    caution_groups,
+    citation,
+    entry,
+    long_table,
+    metric_rows,
+    sources,
+)
 from variegate.report._plane import Point, plane
 from variegate.report._provenance import csv_link, flat
-from variegate.report._reading import by, ends, metric_entry, rows, span_of, tasks
+from variegate.report._reading import by, ends, ends_of, rows, span_of, tasks
 from variegate.report._stage_table import stage_rows
+from variegate.report._svg import around
 from variegate.report._wrong_answers import kinds_table, parts_charts
 from variegate.samples._clean import clean_text
 
 __all__ = ["render"]
 
 _CONTENTS = (
-    ("lineage", "The lineage"), ("stages", "Stage by stage"), ("wrong", "Only wrong answers?"),
-    ("formats", "Weights or format?"), ("plane", "Quality against variety"),
-    ("positions", "Where in the answer"), ("weights", "Where in the weights"),
-    ("read", "Read them"), ("careful", "Careful"), ("made", "How it was made"),
-)  # fmt: skip
-_ABOVE_OUTPUTS = ("accuracy", "quality", "distinct_at_k", "vendi", "pairwise", "length")
+    ("lineage", "The lineage"),
+    ("stages", "Stage by stage"),
+    ("wrong", "Only wrong answers?"),
+    ("formats", "Weights or format?"),
+    ("plane", "Quality against variety"),
+    ("positions", "Where in the answer"),
+    ("weights", "Where in the weights"),
+    ("read", "Read them"),
+    ("careful", "Careful"),
+    ("made", "How it was made"),
+)
+_ABOVE_OUTPUTS = ("vendi", "pairwise", "quality", "length")
 
 
 def render(trace: Trace) -> str:
@@ -54,13 +69,16 @@ def render(trace: Trace) -> str:
     names = tasks(trace.levels)
     stages = stage_rows(trace, look)
     shown = _outputs(trace, look)
-    quality = next((name for name in ("accuracy", "quality")
-                    if rows(trace.levels, metric=name, task="all")), None)  # fmt: skip
+    quality = next(
+        (name for name in ("accuracy", "quality") if rows(trace.levels, metric=name, task="all")),
+        None,
+    )
+    drawn_plane, zoomed = _plane(trace, look, quality) if quality else (None, False)
     arms = [stage.name for stage in trace.stages]
     parts: dict[str, Any] = {
         "name": clean_text(trace.name),
         "about": words.about_line(trace),
-        "headline": [clean_text(sentence) for sentence in trace.headline],
+        "headline": [words.with_intervals(clean_text(sentence)) for sentence in trace.headline],
         "contents": _CONTENTS,
         "root": trace.stages[0].name,
         "columns": [(name, look[name].colour) for name in arms],
@@ -81,11 +99,15 @@ def render(trace: Trace) -> str:
         "waterfalls": waterfalls(trace, look),
         "format_words": words.format_words(trace),
         "format_rows": format_rows(trace, look),
-        "plane": _plane(trace, look, quality) if quality else None,
+        "plane": drawn_plane,
+        "zoomed": zoomed,
         "quality_metric": entry(trace.metrics, quality or "accuracy"),
         "positions": position_charts(trace, look),
-        "position_tasks": [(task, charts) for task in tasks(trace.positions)
-                           if (charts := position_charts(trace, look, task=task))],
+        "position_tasks": [
+            (task, charts)
+            for task in tasks(trace.positions)
+            if (charts := position_charts(trace, look, task=task))
+        ],
         "heat": heat_maps(trace, look),
         "heat_scale": heat_scale(trace),
         "outputs": shown,
@@ -95,7 +117,7 @@ def render(trace: Trace) -> str:
         "csv": csv_link(long_table(trace.levels, arm="stage")),
         "citation": citation(),
         "sources": sources(trace.metrics, trace.levels["metric"].unique(maintain_order=True)),
-    }  # fmt: skip
+    }
     return build("trace.html", parts)
 
 
@@ -103,29 +125,38 @@ def _outputs(trace: Trace, look: dict[str, Look]) -> Outputs:
     measured = set(trace.per_prompt["metric"]) if trace.per_prompt.height else set()
     names = [trace.metric, *(name for name in _ABOVE_OUTPUTS if name != trace.metric)]
     return outputs(
-        trace.samples, trace.per_prompt, arm="stage",
+        trace.samples,
+        trace.per_prompt,
+        arm="stage",
         columns=[(stage.name, look[stage.name].colour) for stage in trace.stages],
         metrics=[(name, entry(trace.metrics, name)["title"]) for name in names if name in measured],
-    )  # fmt: skip
+    )
 
 
-def _plane(trace: Trace, look: dict[str, Look], quality: str) -> Any:
+def _plane(trace: Trace, look: dict[str, Look], quality: str) -> tuple[Markup | None, bool]:
+    """Draw the plane; second, whether only a part of a range is shown."""
     across = by(rows(trace.levels, metric=quality, task="all"), "stage")
     upwards = by(rows(trace.levels, metric=trace.metric, task="all"), "stage")
     points = [
-        Point(name=s.name, look=look[s.name], parent=s.parent,
-              quality=across.get(s.name, {}), variety=upwards.get(s.name, {}))
+        Point(
+            name=s.name,
+            look=look[s.name],
+            parent=s.parent,
+            quality=across.get(s.name, {}),
+            variety=upwards.get(s.name, {}),
+        )
         for s in trace.stages
-    ]  # fmt: skip
-    about = metric_entry(trace, quality)
-    values = [row[end] for row in across.values() for end in ("value", "high")]
-    low = float(about["low"]) if known(about.get("low")) else 0.0
-    high = max([float(v) for v in values if known(v)], default=1.0)
-    if known(about.get("high")) and high - low >= 0.35 * (float(about["high"]) - low):
-        high = float(about["high"])
-    variety = [row[end] for row in upwards.values() for end in ("value", "high")]
-    return plane(
-        points, quality=entry(trace.metrics, quality)["title"],
+    ]
+    whole = span_of(trace, quality, across.values()), span_of(trace, trace.metric, upwards.values())
+    shown = [
+        around(*span, ends_of(table.values()))
+        for span, table in zip(whole, (across, upwards), strict=True)
+    ]
+    drawn = plane(
+        points,
+        quality=entry(trace.metrics, quality)["title"],
         variety=entry(trace.metrics, trace.metric)["title"],
-        quality_span=(low, high), variety_span=span_of(trace, variety),
-    )  # fmt: skip
+        quality_span=shown[0],
+        variety_span=shown[1],
+    )
+    return drawn, tuple(shown) != whole

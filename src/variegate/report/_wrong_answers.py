@@ -28,11 +28,16 @@ def parts_charts(
     share one scale.
     """
     found = by(rows(trace.decomposition), "stage", "task", "part")
-    shown = [row for (_, _, part), row in found.items() if part in ("total", "accuracy", "narrowing")]
+    shown = [
+        row for (_, _, part), row in found.items() if part in ("total", "accuracy", "narrowing")
+    ]
     ends = [row[end] for row in shown for end in ("value", "low", "high") if known(row[end])]
     if not ends:
         return []
-    order = [*tasks(trace.decomposition), *(["all"] if ("all" in set(trace.decomposition["task"])) else [])]
+    order = [
+        *tasks(trace.decomposition),
+        *(["all"] if ("all" in set(trace.decomposition["task"])) else []),
+    ]
     low, high = _reach(found)
     charts = []
     for stage in stages:
@@ -55,19 +60,28 @@ def _reach(found: Mapping[Any, Mapping[str, Any]]) -> tuple[float, float]:
     return below, above or 1.0
 
 
-def _chart(stage: str, order: Sequence[str], found: Mapping[Any, Mapping[str, Any]], look: Look,
-           reach: tuple[float, float]) -> Markup:  # fmt: skip
+def _chart(
+    stage: str,
+    order: Sequence[str],
+    found: Mapping[Any, Mapping[str, Any]],
+    look: Look,
+    reach: tuple[float, float],
+) -> Markup:
     width, left, right, top = 1040.0, 110.0, 690.0, 26.0
     bottom = top + _PITCH * len(order) + 4
     x = Linear(reach[0], reach[1], left + 4, right)
     body = []
     for at in ticks(*reach):
         body.append(el("line", x1=x(at), x2=x(at), y1=top - 4, y2=bottom, class_="grid"))
-        body.append(text(x(at), bottom + 16, f"{at:g}".replace("-", "−"), class_="tick",
-                         anchor="middle"))  # fmt: skip
+        body.append(
+            text(x(at), bottom + 16, f"{at:g}".replace("-", "−"), class_="tick", anchor="middle")
+        )
     body.append(el("line", x1=x(0), x2=x(0), y1=top - 4, y2=bottom, class_="zero"))
-    for at, name, anchor in ((718.0, "accuracy", "start"), (850.0, "narrowing", "start"),
-                             (1036.0, "matched", "end")):  # fmt: skip
+    for at, name, anchor in (
+        (718.0, "accuracy", "start"),
+        (850.0, "narrowing", "start"),
+        (1036.0, "matched", "end"),
+    ):
         body.append(text(at, 14, name, class_="tick", anchor=anchor))
     for i, task in enumerate(order):
         middle = top + _PITCH * (i + 0.5)
@@ -78,9 +92,16 @@ def _chart(stage: str, order: Sequence[str], found: Mapping[Any, Mapping[str, An
         if matched is not None:
             body.append(text(1036, middle + 4, str(matched), class_="note", anchor="end"))
         if not all(known(row.get("value")) for row in parts.values()):
-            body.append(text(x(0) + 8, middle + 4,
-                             "no prompt where both have two right answers" if not matched
-                             else "cannot be told", class_="note"))  # fmt: skip
+            body.append(
+                text(
+                    x(0) + 8,
+                    middle + 4,
+                    "no prompt where both have two right answers"
+                    if not matched
+                    else "cannot be told",
+                    class_="note",
+                )
+            )
             continue
         body.append(_bar(parts, x, middle))
         for at, row in zip((718.0, 850.0), parts.values(), strict=True):
@@ -98,33 +119,61 @@ def _bar(parts: Mapping[str, Mapping[str, Any]], x: Linear, middle: float) -> Ma
         start = reached[value >= 0]
         reached[value >= 0] = end = start + value
         near, far = sorted((x(start), x(end)))
-        body.append(el("rect", x=near, y=middle - 8, width=max(far - near, 0.6), height=16,
-                       class_=f"part {part}"))  # fmt: skip
+        body.append(
+            el(
+                "rect",
+                x=near,
+                y=middle - 8,
+                width=max(far - near, 0.6),
+                height=16,
+                class_=f"part {part}",
+            )
+        )
         if known(row.get("low")) and known(row.get("high")):
             ends = [x(start + float(row[side])) for side in ("low", "high")]
-            body.append(el("line", x1=ends[0], x2=ends[1], y1=middle + shift, y2=middle + shift,
-                           class_="across"))  # fmt: skip
+            body.append(
+                el(
+                    "line",
+                    x1=ends[0],
+                    x2=ends[1],
+                    y1=middle + shift,
+                    y2=middle + shift,
+                    class_="across",
+                )
+            )
     body.append(el("line", x1=x(total), x2=x(total), y1=middle - 12, y2=middle + 12, class_="sum"))
     return el("g", *body)
 
 
-def kinds_table(trace: Trace, look: Mapping[str, Look], *, task: str = "all") -> list[dict[str, Any]]:
+def kinds_table(
+    trace: Trace, look: Mapping[str, Look], *, task: str = "all"
+) -> list[dict[str, Any]]:
     """Make a row a stage: distance and share of each kind of pair, in the base and after."""
     found = by(rows(trace.decomposition, task=task), "stage", "part")
     table = []
     for stage in trace.stages:
-        get = lambda part, s=stage.name: found.get((s, part), {}).get("value")  # noqa: E731
-        if not any(known(get(f"post_{kind}")) for kind in KINDS):
+
+        def of(part: str, stage: str = stage.name) -> float | None:
+            value = found.get((stage, part), {}).get("value")
+            return value if known(value) else None
+
+        if not any(known(of(f"post_{kind}")) for kind in KINDS):
             continue
-        table.append({
-            "stage": stage.name, "colour": look[stage.name].colour,
-            "kinds": [
-                {"base": level(get(f"base_{kind}")), "post": level(get(f"post_{kind}")),
-                 "base_share": percent(get(f"base_share_{kind}")),
-                 "post_share": percent(get(f"post_share_{kind}"))}
-                for kind in KINDS
-            ],
-            "vendi": (level(get("base_vendi_right")), level(get("post_vendi_right"))),
-            "matched": found.get((stage.name, "total"), {}).get("n_matched"),
-        })  # fmt: skip
+        table.append(
+            {
+                "stage": stage.name,
+                "colour": look[stage.name].colour,
+                "kinds": [
+                    {
+                        "base": level(of(f"base_{kind}")),
+                        "post": level(of(f"post_{kind}")),
+                        "base_share": percent(of(f"base_share_{kind}")),
+                        "post_share": percent(of(f"post_share_{kind}")),
+                    }
+                    for kind in KINDS
+                ],
+                "vendi": (level(of("base_vendi_right")), level(of("post_vendi_right"))),
+                "matched": found.get((stage.name, "total"), {}).get("n_matched"),
+            }
+        )
     return table
