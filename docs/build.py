@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # The builder takes `settings["a"]["b"]` in an example for a link to a page named "b"; quotes
 # stand in no name of ours, so nothing true is lost with these.
 _NO_LINK = re.compile(r'unresolved autoref [`\'"]*"')
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _WARNING = re.compile(r"warning:|griffe:|error:", re.IGNORECASE)
 
 
@@ -24,11 +25,10 @@ def main() -> int:
     built = subprocess.run(  # noqa: S603
         command, cwd=ROOT, check=False, capture_output=True, text=True
     )
-    lines = (built.stdout + built.stderr).splitlines()
+    lines = _COLOUR.sub("", built.stdout + built.stderr).splitlines()
     warnings = [line for line in lines if _WARNING.search(line) and not _NO_LINK.search(line)]
-    for line in lines if built.returncode else warnings:
-        print(line, file=sys.stderr)
     if built.returncode or warnings:
+        print("\n".join(lines), file=sys.stderr)
         return 1
     print(ROOT / "site" / "index.html")
     return 0

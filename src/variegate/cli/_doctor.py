@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -51,13 +50,15 @@ def doctor(*, json: Json = False) -> int:
         print_json("doctor", checks=[asdict(check) for check in checks])
     else:
         print_table(
-            ["", "status", "detail", "what to do"],
-            [[check.name, check.status, check.detail, check.hint] for check in checks],
+            ["", "status", "detail"],
+            [[c.name, c.status, f"{c.detail} — {c.hint}" if c.hint else c.detail] for c in checks],
         )
     return 1 if any(check.status == "broken" for check in checks) else 0
 
 
 def _version(package: str) -> str | None:
+    import importlib.metadata
+
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -62,4 +62,16 @@ def train(
 
         variegate lab train --out checkpoints --seed 1
     """
-    raise NotImplementedError(out, seed, toy, quiet, Progress, say)
+    from variegate.lab import train as train_lab
+
+    with Progress(quiet=quiet) as progress:
+        lineage = train_lab(
+            out,
+            seed=seed,
+            scale="toy" if toy else "full",
+            progress=lambda stage, step, steps, _curve: progress(step, steps, stage),
+        )
+    if not quiet:
+        say(f"variegate trace {lineage} traces them")
+    print(lineage)
+    return 0

@@ -36,14 +36,14 @@ def metrics(name: str | None = None, *, json: Json = False) -> int:
         print_table(["", name], [[key, _words(value)] for key, value in entries[0].items()])
     else:
         print_table(
-            ["metric", "range", "more is", "needs", "what it counts", "source"],
+            ["metric", "what it counts", "range", "more means", "needs", "source"],
             [
                 [
                     entry["name"],
-                    f"{_bound(entry['low'])} to {_bound(entry['high'])}",
-                    "variety" if entry["role"] == "variety" else entry["role"],
-                    _words(entry["needs"]),
                     entry["title"],
+                    f"{_words(entry['low'])} to {_words(entry['high'])}",
+                    _more_means(entry),
+                    _words(entry["needs"]),
                     entry["source"],
                 ]
                 for entry in entries
@@ -56,13 +56,15 @@ def _entry(metric: Any) -> dict[str, Any]:
     return {field: getattr(metric, field) for field in _FIELDS}
 
 
+def _more_means(entry: dict[str, Any]) -> str:
+    if entry["role"] == "variety":
+        return "neither" if entry["direction"] == "neither" else f"{entry['direction']} varied"
+    return "longer" if entry["role"] == "length" else "better"
+
+
 def _words(value: Any) -> str:
-    if isinstance(value, list | tuple | set | frozenset):
+    if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value)
-    return "-" if value is None else str(value)
-
-
-def _bound(value: Any) -> str:
     if isinstance(value, int | float):
-        return "∞" if value == float("inf") else f"{value:g}"
-    return _words(value)
+        return f"{value:g}"
+    return "-" if value is None else str(value)

@@ -26,6 +26,7 @@ __all__ = [
     "complain",
     "interval",
     "print_json",
+    "print_screen",
     "print_table",
     "rows_of",
     "say",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 JSON_SCHEMA_VERSION = 1
+PIPE_WIDTH = 4000  # a pipe has no width: nothing is wrapped or cut there
 COLUMNS = (
     "arm", "task", "metric", "value", "low", "high", "n_prompts", "n_samples", "note",
 )  # fmt: skip
@@ -131,20 +133,31 @@ def interval(value: float | None, low: float | None, high: float | None) -> str:
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
     """Print an aligned table on stdout; in a pipe at full width and without colour."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    # A pipe has no width: nothing is wrapped or cut there.
-    console = Console(width=None if sys.stdout.isatty() else 4000, highlight=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
     for header in headers:
         table.add_column(Text(_clean(header), style="bold"), overflow="fold")
     for row in rows:
         table.add_row(*(Text(_clean(cell)) for cell in row))
     if title:
-        console.print(Text(_clean(title)))
-    console.print(table)
+        print_screen(Text(_clean(title)))
+    print_screen(table)
+
+
+def print_screen(screen: Any) -> None:
+    """Print a table or text of `variegate.report` on stdout, as wide as the terminal."""
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        Console(highlight=False).print(screen)
+        return
+    console = Console(width=PIPE_WIDTH, highlight=False)
+    with console.capture() as captured:
+        console.print(screen)
+    for line in captured.get().splitlines():
+        print(line.rstrip())
 
 
 class Progress:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from variegate.cli._gate import FailIf, Gate, Tolerance, exit_code
-from variegate.cli._output import Json, Quiet, rows_of
+from variegate.cli._output import Json, Progress, Quiet, print_json, print_screen, rows_of
 
 if TYPE_CHECKING:
     from variegate.lineage import Trace
@@ -60,9 +60,32 @@ def run_trace(lineage: Path, folder: Path, *, verb: str, json: bool, quiet: bool
     """Trace into a run directory, write the page, print the answer."""
     from variegate.lineage import trace as trace_lineage
     from variegate.report import render, terminal
+    from variegate.samples import write_atomically
 
-    raise NotImplementedError(trace_lineage, render, terminal)
+    with Progress(quiet=quiet) as progress:
+        result = trace_lineage(lineage, out=folder, progress=progress)
+    page = write_atomically(folder / "report.html", render(result))
+    if json:
+        print_json(verb, rows=_rows(result), **_tables(result), report=str(page))
+    else:
+        print_screen(terminal(result))
+        print(page)
+    return result
 
 
 def _rows(result: Trace) -> list[dict[str, Any]]:
     return rows_of(result.levels.rename({"stage": "arm"}))
+
+
+def _tables(result: Trace) -> dict[str, Any]:
+    """Everything of a trace but what the models said."""
+    return {
+        "headline": result.headline,
+        "losses": result.losses.to_dicts(),
+        "retained": result.retained.to_dicts(),
+        "decomposition": result.decomposition.to_dicts(),
+        "formats": result.formats.to_dicts(),
+        "exact": result.exact.to_dicts(),
+        "cautions": result.cautions,
+        "settings": result.settings,
+    }

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from variegate.cli._output import Json, print_json, print_table
-from variegate.errors import DataError
+from variegate.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from variegate.samples import Samples
+    from variegate.samples import Prompt, Samples
 
 __all__ = ["validate"]
 
@@ -51,6 +52,7 @@ _Findings = tuple[str, dict[str, Any], list[tuple[str, str]]]
 
 def _lineage(file: Path) -> _Findings:
     from variegate.lineage import Lineage, validate_lineage
+    from variegate.samples import read_prompts
 
     report = validate_lineage(file)
     lineage = Lineage.read(file)
@@ -66,6 +68,9 @@ def _lineage(file: Path) -> _Findings:
     }
     problems = [(f"missing {thing}", "Check the path.") for thing in report.missing]
     problems += [("a package is not installed", command) for command in report.extras]
+    problems += _unknown_metrics({lineage.metric, *(lineage.metrics or ())})
+    if isinstance(lineage.prompts, Path) and lineage.prompts.is_file():
+        problems += _unknown_verifiers(read_prompts(lineage.prompts))
     return "lineage", facts, problems
 
 
@@ -85,7 +90,7 @@ def _rows(file: Path) -> _Findings:
             counts[prompt.task] = counts.get(prompt.task, 0) + 1
         checked = sum(prompt.verifier is not None for prompt in prompts)
         facts = {"prompts": _counts(counts), "with a verifier": f"{checked} of {len(prompts)}"}
-        return "prompts", facts, _unknown_verifiers({p.verifier for p in prompts} - {None})
+        return "prompts", facts, _unknown_verifiers(prompts)
     return "outputs", _facts_of(samples), []
 
 
@@ -109,15 +114,24 @@ def _facts_of(samples: Samples) -> dict[str, Any]:
     return facts
 
 
-def _unknown_verifiers(names: set[Any]) -> list[tuple[str, str]]:
-    from variegate.errors import UnknownName
+def _unknown_verifiers(prompts: Iterable[Prompt]) -> list[tuple[str, str]]:
     from variegate.judging import verifier
 
+    return _refused(verifier, {prompt.verifier for prompt in prompts if prompt.verifier})
+
+
+def _unknown_metrics(names: set[str]) -> list[tuple[str, str]]:
+    from variegate.metrics import metric
+
+    return _refused(metric, names)
+
+
+def _refused(find: Callable[[str], object], names: set[str]) -> list[tuple[str, str]]:
     problems = []
     for name in sorted(names):
         try:
-            verifier(name)
-        except UnknownName as error:
+            find(name)
+        except UsageError as error:
             problems.append((str(error), error.hint or ""))
     return problems
 
