@@ -254,7 +254,7 @@ class TransformersModel:
     def _completion(
         self, request: Request, drawn: Drawn, sampling: Sampling, *, prompt_tokens: int
     ) -> Completion:
-        if any(map(np.isnan, drawn.logprobs)):
+        if any(map(np.isnan, drawn.entropies)):
             raise CheckpointError(f"Model {self.name!r} computes NaN: its weights are broken.")
         written = drawn.ids[:-1] if drawn.ids[-1] in self.ends else drawn.ids
         text, reasoning = self._renderer.read(

@@ -62,4 +62,6 @@ def draw_tokens(
     cumulated = p.cumsum(-1)
     place = torch.searchsorted(cumulated, u[:, None] * cumulated[:, -1:], right=True)
     token = place.clamp_(max=lp.shape[-1] - 1)
-    return token[:, 0], lp.gather(-1, token)[:, 0], torch.special.entr(p).sum(-1)
+    # Below -800 the probability is 0 in float64, so the floor only turns 0 · inf into 0.
+    entropy = -(p * lp.clamp(min=-800.0)).sum(-1)
+    return token[:, 0], lp.gather(-1, token)[:, 0], entropy
