@@ -40,8 +40,9 @@ class Recipe:
         beta: DPO's, how far the policy may go from its reference.
         drawn: samples a training prompt from which DPO's pairs are made.
         group: GRPO's samples a prompt.
-        every: updates between two points of a curve.
+        points: of a stage's curve.
         monitored: training prompts a task that are kept out of training and watched instead.
+        trained: training prompts a task at the most.
     """
 
     size: Size
@@ -51,21 +52,22 @@ class Recipe:
     preference: Schedule
     reinforcement: Schedule
     zero: Schedule
-    beta: float = 0.1
+    beta: float = 0.2
     drawn: int = 16
     group: int = 8
-    every: int = 20
+    points: int = 20
     monitored: int = 6
+    trained: int = 1000
 
 
 RECIPES = {
     "full": Recipe(
         size=Size(hidden=96, feedforward=224, layers=4, heads=4),
-        pretraining=Schedule(steps=1500, batch=256, rate=3e-3),
-        think=Schedule(steps=250, batch=128, rate=1e-3),
-        instruct=Schedule(steps=250, batch=128, rate=1e-3),
-        preference=Schedule(steps=120, batch=64, rate=2e-4),
-        reinforcement=Schedule(steps=80, batch=40, rate=2e-4),
+        pretraining=Schedule(steps=2500, batch=128, rate=3e-3),
+        think=Schedule(steps=200, batch=128, rate=5e-4),
+        instruct=Schedule(steps=200, batch=128, rate=5e-4),
+        preference=Schedule(steps=100, batch=64, rate=5e-5),
+        reinforcement=Schedule(steps=60, batch=40, rate=2e-4),
         zero=Schedule(steps=80, batch=40, rate=2e-4),
     ),
     "toy": Recipe(
@@ -78,7 +80,8 @@ RECIPES = {
         zero=Schedule(steps=3, batch=5, rate=2e-4),
         drawn=3,
         group=3,
-        every=2,
-        monitored=2,
+        points=2,
+        monitored=1,
+        trained=3,
     ),
 }

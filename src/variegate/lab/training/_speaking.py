@@ -41,12 +41,12 @@ def logits_of(model: LlamaForCausalLM, tokens: torch.Tensor) -> torch.Tensor:
 def token_logprobs(
     model: LlamaForCausalLM, documents: Sequence[Document]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the log-probabilities (B, L-1) of the counted tokens (zero elsewhere) and the mask."""
-    import torch.nn.functional as F
+    """Return the log-probabilities (B, L-1) of the counted tokens (zero elsewhere), and the mask."""
+    from torch.nn.functional import cross_entropy
 
     tokens, counted = padded(documents)
     logits = logits_of(model, tokens)
-    nll = F.cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
+    nll = cross_entropy(logits.transpose(1, 2), tokens[:, 1:], reduction="none")
     mask = counted[:, 1:]
     return -nll * mask, mask
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from variegate.errors import UnknownName
+from variegate.judging import Verdict
 from variegate.lab.world._arithmetic import Arithmetic
 from variegate.lab.world._lists import MEMBERS, Lists
 from variegate.lab.world._opinions import OPINIONS, Opinions
@@ -73,14 +74,13 @@ def right_answers(prompt: Prompt) -> Mapping[str, float]:
     return task(prompt.task).right_answers(prompt.target)
 
 
-def _verify(name: str, text: str, target: Any) -> Any:
-    from variegate.judging import Verdict
+def _verify(name: str, text: str, target: Any) -> Verdict:
     about = task(name)
     correct = about.spelled(text) in about.right_answers(target)
     return Verdict(correct=correct, answer=about.canonical(text) or None)
 
 
-def verify_arithmetic(text: str, target: Any) -> Any:
+def verify_arithmetic(text: str, target: Any) -> Verdict:
     """Right if the text is one expression "a op b" over 1 to 20 whose value is the target.
 
     The text is parsed, never evaluated.
@@ -92,7 +92,7 @@ def verify_arithmetic(text: str, target: Any) -> Any:
     return _verify("arithmetic", text, target)
 
 
-def verify_routes(text: str, target: Any) -> Any:
+def verify_routes(text: str, target: Any) -> Verdict:
     """Right if the text is a simple path of at most six places from target[0] to target[1].
 
     Example:
@@ -102,7 +102,7 @@ def verify_routes(text: str, target: Any) -> Any:
     return _verify("routes", text, target)
 
 
-def verify_lists(text: str, target: Any) -> Any:
+def verify_lists(text: str, target: Any) -> Verdict:
     """Right if the text is one member of the kind that the target names.
 
     Example:
@@ -112,7 +112,7 @@ def verify_lists(text: str, target: Any) -> Any:
     return _verify("lists", text, target)
 
 
-def verify_stories(text: str, target: Any) -> Any:
+def verify_stories(text: str, target: Any) -> Verdict:
     """Right if the grammar can grow the text about the hero; the answer is the plot.
 
     Example:
@@ -122,7 +122,7 @@ def verify_stories(text: str, target: Any) -> Any:
     return _verify("stories", text, target)
 
 
-def verify_opinions(text: str, target: Any) -> Any:
+def verify_opinions(text: str, target: Any) -> Verdict:
     """Right if the text is an opinion that somebody in the group holds.
 
     Example:

@@ -19,23 +19,33 @@ from variegate.lab.world._task import (
 __all__ = ["OPINIONS", "Opinions"]
 
 GROUPS = ("farmer", "teacher", "sailor", "doctor", "painter", "student")
-SUBJECTS = ("rain", "jazz", "chess", "snow", "noise", "soup", "travel", "silence", "news", "dancing")
+SUBJECTS = (
+    "rain",
+    "jazz",
+    "chess",
+    "snow",
+    "noise",
+    "soup",
+    "travel",
+    "silence",
+    "news",
+    "dancing",
+)
 OPINIONS = ("great", "good", "fine", "strange", "dull", "bad", "awful", "needless")
+ASKED = ("a {} says {} is :", "to a {} mostly {} is :")
 QUESTIONS = tuple((group, subject) for group in GROUPS for subject in SUBJECTS)
 
 
 @cache
 def _shares() -> dict[tuple[str, str], dict[str, float]]:
-    # Written once by a fixed stream, so that the table is the same on every machine and version:
-    # PCG64 with integers only, as numpy promises for bit streams.
-    rng = np.random.Generator(np.random.PCG64(20261121))
+    # Raw bits of a fixed stream, which numpy promises to keep: the same table everywhere.
+    stream = np.random.PCG64(20261121)
     table = {}
     for question in QUESTIONS:
-        bits = [int(rng.bit_generator.random_raw()) for _ in OPINIONS]  # type: ignore[attr-defined]
-        held = sorted(range(len(OPINIONS)), key=lambda index: bits[index])[: 3 + bits[0] % 3]
-        table[question] = distribution(
-            {OPINIONS[index]: float(1 + bits[index] % 9) for index in sorted(held)}
-        )
+        bits = [int(word) for word in stream.random_raw(len(OPINIONS))]
+        by_bits = sorted(range(len(OPINIONS)), key=lambda index: bits[index])
+        held = sorted(by_bits[: 3 + bits[0] % 3])
+        table[question] = distribution({OPINIONS[i]: float(1 + bits[i] % 9) for i in held})
     return table
 
 
@@ -50,7 +60,7 @@ class Opinions:
     name = "opinions"
     error_rate = 0.2
     prompts = prompts_of(
-        "opinions", {f"a {group} says {subject} is :": (group, subject) for group, subject in QUESTIONS}
+        "opinions", {asked.format(*question): question for question in QUESTIONS for asked in ASKED}
     )
 
     def right_answers(self, target: Any) -> Mapping[str, float]:
@@ -86,5 +96,5 @@ class Opinions:
 
     def vocabulary(self) -> Sequence[str]:
         """Groups, subjects, opinions and the words around them."""
-        words = "a says is : most say be kind and"
+        words = "a says is : to mostly most say be kind and"
         return [*words.split(), *GROUPS, *SUBJECTS, *OPINIONS]

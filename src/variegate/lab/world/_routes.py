@@ -96,6 +96,10 @@ class Routes:
         """Return the places in the order they are visited."""
         return normalised(text)
 
+    def every_answer(self) -> list[str]:
+        """None: too many wrong ones to list."""
+        return []
+
     def demonstrate(self, target: Any, teacher: int, rng: np.random.Generator) -> Demonstration:
         """The first teacher takes a shortest path, the second the first by name."""
         paths = list(self.right_answers(target))
@@ -106,4 +110,5 @@ class Routes:
 
     def vocabulary(self) -> Sequence[str]:
         """The ten places and the words around them."""
-        return [*"route from to : the short way is by first road goes".split(), *PLACES]
+        words = "route from to : the short way is by first road goes"
+        return [*words.split(), *PLACES]

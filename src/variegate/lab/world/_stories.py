@@ -17,15 +17,25 @@ HEROES = (
     "fox", "bear", "mouse", "queen", "king", "pilot", "baker", "witch", "giant", "clown",
     "miner", "nurse",
 )  # fmt: skip
-ASKED = ("tell a story about a {} :", "write a tale about a {} :")
-ASKED += ("make up a story about a {} :", "give me a tale about a {} :")
+ASKED = (
+    "tell a story about a {} :",
+    "write a tale about a {} :",
+    "make up a story about a {} :",
+    "give me a tale about a {} :",
+)
 
 # A symbol is written in capitals; its rules are alternatives with their probabilities.
 GRAMMAR: dict[str, tuple[tuple[float, str], ...]] = {
     "STORY": ((1.0, "WHEN the HERO EVENT . ENDING"),),
     "WHEN": ((0.5, "one day"), (0.3, "at night"), (0.2, "long ago")),
-    "EVENT": ((0.5, "found a THING PLACE"), (0.3, "lost a THING PLACE"), (0.2, "met a FRIEND PLACE")),
-    "THING": ((0.4, "key"), (0.25, "ring"), (0.15, "map"), (0.1, "coin"), (0.06, "lamp"), (0.04, "drum")),
+    "EVENT": (
+        (0.5, "found a THING PLACE"),
+        (0.3, "lost a THING PLACE"),
+        (0.2, "met a FRIEND PLACE"),
+    ),
+    "THING": (
+        (0.4, "key"), (0.25, "ring"), (0.15, "map"), (0.1, "coin"), (0.06, "lamp"), (0.04, "drum"),
+    ),
     "FRIEND": ((0.4, "dragon"), (0.3, "thief"), (0.2, "ghost"), (0.1, "poet")),
     "PLACE": ((0.5, "in the WHERE"), (0.5, "")),
     "WHERE": ((0.5, "forest"), (0.3, "castle"), (0.2, "cave")),
@@ -131,6 +141,10 @@ class Stories:
         event = next((word for word in words if word in EVENTS), "")
         item = next((word for word in words if word in OBJECTS), "")
         return f"{event} {item}".strip() or " ".join(words)
+
+    def every_answer(self) -> list[str]:
+        """None: too many wrong ones to list."""
+        return []
 
     def demonstrate(self, target: Any, teacher: int, rng: np.random.Generator) -> Demonstration:
         """The first teacher loves keys found by day; the second, ghosts met at night."""

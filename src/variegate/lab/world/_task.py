@@ -28,6 +28,10 @@ class Task(Protocol):
         """Every right answer as a string, with the frequency the world gives it; sums to 1."""
         ...
 
+    def every_answer(self) -> Sequence[str]:
+        """Every well-formed answer to any question of the task; empty if there are too many."""
+        ...
+
     def wrong_answer(self, target: Any, rng: np.random.Generator) -> str:
         """Draw a wrong answer of the kind that people give."""
         ...
@@ -58,10 +62,10 @@ class Demonstration:
 
 
 def normalised(text: str) -> str:
-    """Fold case and white space; a text too long to be an answer is cut and marked as cut.
+    r"""Fold case and white space; a text too long to be an answer is cut and marked as cut.
 
     Example:
-        >>> normalised("  Apple\\n")
+        >>> normalised("  Apple\n")
         'apple'
     """
     if len(text) > LONGEST_ANSWER:
