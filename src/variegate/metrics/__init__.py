@@ -1,1 +1,72 @@
-"""To come."""
+"""Metrics: pure functions from texts or arrays to a number, and the table that names them.
+
+`measure` runs them over a table of samples and puts intervals on the results; `compare` does so
+for two arms on the same prompts. `metric` and `metric_names` open the table: what each metric
+counts, its bounds, what it needs, how it depends on n, and where it comes from.
+
+How alike the outputs of a prompt are, by meaning, by answer, by words:
+
+>>> from variegate.metrics import distinct_at_k, pairwise_diversity, vendi
+>>> vendi([[1, 0], [0, 1], [0, 1], [1, 0]])
+2.0
+>>> round(pairwise_diversity([[1, 0], [0, 1], [0, 1], [1, 0]]), 4)
+0.6667
+>>> round(distinct_at_k([2, 2], k=2), 4)
+1.6667
+"""
+
+from variegate.metrics._across import ead_across, pairwise_across, vendi_across
+from variegate.metrics._branching import branching_factor, entropy_by_position, token_entropy
+from variegate.metrics._classes import distinct_at_k, gini_simpson, unique_correct_at_k
+from variegate.metrics._compare import compare
+from variegate.metrics._compression import compression_ratio
+from variegate.metrics._distinct import distinct_n, ead
+from variegate.metrics._entropy import answer_entropy
+from variegate.metrics._length import common_length, mean_length, truncated
+from variegate.metrics._measure import measure
+from variegate.metrics._pairwise import pairwise_diversity
+from variegate.metrics._pass_at_k import accuracy, pass_at_k, pass_at_k_interval
+from variegate.metrics._registry import Metric, default_names, metric, metric_names
+from variegate.metrics._result import Caution, Comparison, Measurement, rows
+from variegate.metrics._self_bleu import self_bleu
+from variegate.metrics._utility import utility_at_k
+from variegate.metrics._vendi import vendi, vendi_sensitivity
+from variegate.metrics._words import words
+
+__all__ = [
+    "measure",
+    "Measurement",
+    "compare",
+    "Comparison",
+    "Caution",
+    "rows",
+    "metric",
+    "metric_names",
+    "default_names",
+    "Metric",
+    "vendi",
+    "vendi_sensitivity",
+    "pairwise_diversity",
+    "gini_simpson",
+    "distinct_at_k",
+    "unique_correct_at_k",
+    "answer_entropy",
+    "ead",
+    "distinct_n",
+    "self_bleu",
+    "compression_ratio",
+    "branching_factor",
+    "token_entropy",
+    "entropy_by_position",
+    "pairwise_across",
+    "vendi_across",
+    "ead_across",
+    "accuracy",
+    "pass_at_k",
+    "pass_at_k_interval",
+    "utility_at_k",
+    "mean_length",
+    "common_length",
+    "truncated",
+    "words",
+]

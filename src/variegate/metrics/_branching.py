@@ -1,0 +1,108 @@
+"""The spread of the next-token distributions along an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from variegate.errors import UsageError
+from variegate.metrics._arrays import finite
+
+__all__ = ["branching_factor", "entropy_by_position", "token_entropy"]
+
+Floats = NDArray[np.float64]
+
+
+def token_entropy(token_entropies: Sequence[ArrayLike]) -> float:
+    """Mean entropy of the next-token distributions of a prompt's outputs, in nats.
+
+    Σ H_t / number of tokens, over all tokens of all outputs: every token weighs the same, so
+    long outputs count for more, and no position is judged by the few outputs that reach it.
+
+    Args:
+        token_entropies: one sequence of entropies an output, of any lengths.
+
+    Returns:
+        0 (the next token is always certain) to ln V. NaN without a token.
+
+    Example:
+        >>> token_entropy([[0.0, 1.0], [2.0]])
+        1.0
+    """
+    values = _joined(token_entropies, "token entropies")
+    return float(values.mean()) if len(values) else float("nan")
+
+
+def branching_factor(
+    token_entropies: Sequence[ArrayLike],
+    *,
+    token_logprobs: Sequence[ArrayLike] | None = None,
+    switch: float | None = None,
+) -> float:
+    """Effective number of tokens that could come next, per step of an answer.
+
+    exp(H̄) with H̄ the mean next-token entropy (`token_entropy`). By the tower rule the mean
+    surprise of the sampled tokens, -ln p, has the same expectation; the source switches to it
+    for outputs longer than 50 tokens, which `switch=50` reproduces. The default does not: the
+    entropies say the same with less noise, and a switch makes a jump at its length.
+
+    Args:
+        token_entropies: one sequence of entropies an output, in nats, of the distribution
+            sampled from (after truncation and renormalising).
+        token_logprobs: the same for the sampled tokens; needed with `switch`.
+        switch: mean length in tokens above which -ln p replaces the entropies; None for never.
+
+    Returns:
+        1 (each next token is certain) to V. NaN without a token.
+
+    Raises:
+        UsageError: `switch` without log-probabilities.
+
+    Example:
+        >>> round(branching_factor([[np.log(4), np.log(4)], [np.log(4)]]), 9)
+        4.0
+
+    Source: `Yang 2025 <https://arxiv.org/abs/2506.17871>`_.
+    """
+    if switch is not None and token_logprobs is None:
+        raise UsageError("Expected token_logprobs with switch: they replace the entropies.")
+    lengths = [np.size(one) for one in token_entropies]
+    if switch is not None and lengths and float(np.mean(lengths)) > switch:
+        assert token_logprobs is not None
+        surprise = -_joined(token_logprobs, "token log-probabilities")
+        rate = float(surprise.mean()) if len(surprise) else float("nan")
+    else:
+        rate = token_entropy(token_entropies)
+    return float(np.exp(rate))
+
+
+def entropy_by_position(token_entropies: Sequence[ArrayLike]) -> tuple[Floats, NDArray[np.int64]]:
+    """Mean entropy at each position, over the outputs that are that long.
+
+    Args:
+        token_entropies: one sequence of entropies an output, of any lengths.
+
+    Returns:
+        (L,) means in nats and (L,) numbers of outputs behind them. Late positions speak only for
+        the long outputs; the numbers say for how many.
+
+    Example:
+        >>> means, outputs = entropy_by_position([[1.0, 2.0], [3.0]])
+        >>> means.tolist(), outputs.tolist()
+        ([2.0, 2.0], [2, 1])
+    """
+    lengths = [np.size(one) for one in token_entropies]
+    if not sum(lengths):
+        return np.zeros(0), np.zeros(0, dtype=np.int64)
+    values = _joined(token_entropies, "token entropies")
+    position = np.concatenate([np.arange(length) for length in lengths])
+    outputs = np.bincount(position)
+    return np.bincount(position, weights=values) / outputs, outputs.astype(np.int64)
+
+
+def _joined(sequences: Sequence[ArrayLike], name: str) -> Floats:
+    parts: list[Any] = [np.asarray(one, dtype=np.float64).ravel() for one in sequences]
+    return finite(np.concatenate([np.zeros(0), *parts]), name)

@@ -1,0 +1,124 @@
+"""What must be known before the numbers are read."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from variegate.metrics._grouping import Groups
+from variegate.metrics._pairwise import pairwise_diversity
+from variegate.metrics._result import Caution
+from variegate.samples import Samples
+
+__all__ = ["cautions_about"]
+
+_SHORT = 4  # words; below this n-grams and embeddings have little to count
+_FEW_PROMPTS = 10
+_NEAR_FLOOR = 0.1  # cosine
+
+_FINISHES = {
+    "length": (
+        "truncation",
+        "were cut at the token limit; what they would have said is not counted.",
+    ),
+    "filter": ("refusal", "were refused or filtered; refusals resemble each other."),
+    "error": ("error", "failed and are left out."),
+}
+
+
+def cautions_about(samples: Samples, groups: Groups, *, embedded: bool) -> tuple[Caution, ...]:
+    """Count what could mislead, arm by arm."""
+    found: list[Caution] = []
+    for arm in groups.arms:
+        found += _finishes(samples.frame.filter(pl.col("arm") == arm), arm)
+        members = groups.arm == arm
+        if members.any():
+            found += _counts(groups, members, arm)
+            found += _short(groups, members, arm)
+    if embedded:
+        found += _floor(groups)
+    return tuple(found)
+
+
+def _finishes(frame: pl.DataFrame, arm: str) -> list[Caution]:
+    total, found = frame.height, []
+    for finish, (kind, consequence) in _FINISHES.items():
+        count = int((frame["finish"] == finish).sum())
+        if count:
+            found.append(_caution(kind, arm, count, total, f"of {arm} {consequence}"))
+    answered = frame.filter(pl.col("finish").ne_missing("error"))
+    empty = int((answered["text"].fill_null("").str.strip_chars() == "").sum())
+    if empty:
+        text = f"of {arm} are empty; they count as one answer, unlike any other."
+        found.append(_caution("empty", arm, empty, total, text))
+    judged_tasks = answered.group_by("task").agg(
+        pl.col("correct").is_null().sum().alias("unscored"), pl.len()
+    )
+    judged_tasks = judged_tasks.filter(pl.col("unscored") < pl.col("len"))
+    unscored = int(judged_tasks["unscored"].sum())
+    if unscored:
+        text = f"of {arm} could not be judged; accuracy and what is made of it leave them out."
+        found.append(_caution("unscored", arm, unscored, int(judged_tasks["len"].sum()), text))
+    return found
+
+
+def _counts(groups: Groups, members: NDArray[np.bool_], arm: str) -> list[Caution]:
+    n, found = groups.n[members], []
+    most = int(n.max())
+    fewer = int((n < most).sum())
+    if fewer:
+        found.append(
+            Caution(
+                kind="unequal-n", where=arm, count=fewer, total=len(n),
+                text=f"{fewer} of {len(n)} prompts of {arm} have fewer outputs than the {most} of "
+                "the others; metrics that grow with n mix the two.",
+            )
+        )  # fmt: skip
+    if len(n) < _FEW_PROMPTS:
+        found.append(
+            Caution(
+                kind="small-n", where=arm, count=len(n), total=len(n),
+                text=f"{arm} has {len(n)} prompt{'s' if len(n) > 1 else ''}; intervals over so few "
+                "are rough.",
+            )
+        )  # fmt: skip
+    return found
+
+
+def _short(groups: Groups, members: NDArray[np.bool_], arm: str) -> list[Caution]:
+    lengths = groups.ngrams.lengths[np.repeat(members, groups.n)]
+    short = int(((lengths > 0) & (lengths < _SHORT)).sum())
+    if short <= len(lengths) / 2:
+        return []
+    text = (
+        f"of {arm} have fewer than {_SHORT} words; n-grams and embeddings have little to count "
+        "there, metrics of answers (distinct_at_k, gini_simpson) serve better."
+    )
+    return [_caution("short", arm, short, len(lengths), text)]
+
+
+def _floor(groups: Groups) -> list[Caution]:
+    """Warn where outputs of one prompt look hardly more alike than outputs of different ones."""
+    floor = groups.floor
+    within = [
+        1.0 - pairwise_diversity(groups.of("features", g)) for g in np.flatnonzero(groups.n >= 2)
+    ]
+    if math.isnan(floor) or not within:
+        return []
+    near = int(np.sum(np.array(within) - floor < _NEAR_FLOOR))
+    if near <= len(within) / 2:
+        return []
+    text = (
+        f"{near} of {len(within)} prompts have outputs hardly more alike to the embedder (mean "
+        f"cosine {np.mean(within):.2f}) than outputs of different prompts ({floor:.2f}); the "
+        "embedding has little room left to show variety."
+    )
+    return [Caution(kind="floor", where="all arms", count=near, total=len(within), text=text)]
+
+
+def _caution(kind: str, arm: str, count: int, total: int, rest: str) -> Caution:
+    text = f"{count} of {total} outputs {rest}"
+    return Caution(kind=kind, where=arm, count=count, total=total, text=text)

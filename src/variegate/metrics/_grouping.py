@@ -1,0 +1,232 @@
+"""Samples laid out for measuring: groups of one prompt's outputs, and what metrics take of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from variegate.embedding import Embedder, Encoder, embedder, similarity_floor
+from variegate.judging import normalise
+from variegate.metrics._length import common_length, truncated
+from variegate.metrics._words import NGrams
+from variegate.samples import Samples
+
+__all__ = ["Groups"]
+
+Ints = NDArray[np.int64]
+
+
+class Groups:
+    """The outputs, prompt by prompt and arm by arm; everything is computed when first asked for.
+
+    Rows are ordered by arm (as they come), task, prompt and sample, so the order of the source's
+    lines changes nothing.
+
+    Args:
+        samples: the outputs; errors are no outputs and are left out.
+        source: of the embedder, fetched only where features are asked for.
+        drop_empty: leave out empty outputs too.
+    """
+
+    def __init__(
+        self, samples: Samples, *, source: str | Encoder | Embedder | None, drop_empty: bool
+    ) -> None:
+        self._source = source
+        frame = samples.frame.with_columns(pl.col("text").fill_null(""))
+        arms = frame["arm"].unique(maintain_order=True).to_list()
+        tasks = frame["task"].unique(maintain_order=True).to_list()
+        frame = frame.filter(pl.col("finish").ne_missing("error"))
+        if drop_empty:
+            frame = frame.filter(pl.col("text").str.strip_chars() != "")
+        self.frame = frame.sort(
+            pl.col("arm").replace_strict(arms, range(len(arms)), return_dtype=pl.Int64),
+            pl.col("task").replace_strict(tasks, range(len(tasks)), return_dtype=pl.Int64),
+            "prompt_id",
+            "sample",
+            maintain_order=True,
+        )
+        self.keys = self.frame.group_by("arm", "task", "prompt_id", maintain_order=True).len("n")
+        self.arms, self.tasks = arms, tasks
+        self.arm = np.array(self.keys["arm"].to_list(), dtype=object)
+        self.task = np.array(self.keys["task"].to_list(), dtype=object)
+        self.n: Ints = self.keys["n"].to_numpy().astype(np.int64)
+        self.ends = np.cumsum(self.n)
+        self.starts = self.ends - self.n
+        self.texts: list[str] = self.frame["text"].to_list()
+
+    def __len__(self) -> int:
+        return len(self.n)
+
+    def of(self, name: str, group: int | np.integer[Any]) -> Any:
+        """What a metric's argument `name` is for one group."""
+        rows = slice(self.starts[group], self.ends[group])
+        if name == "n":
+            return int(self.scored[rows].sum())
+        if name == "c":
+            return int(self.right[rows].sum())
+        if name == "correct":
+            return self.right[rows][self.scored[rows]]
+        if name == "quality":
+            quality = self.quality[rows]
+            return quality[~np.isnan(quality)]
+        if name in ("class_counts", "scored_class_counts", "class_correct"):
+            return getattr(self, name)[group]
+        return getattr(self, name)[rows]
+
+    def has(self, need: str) -> NDArray[np.bool_]:
+        """(G,) whether a group holds what a metric needs."""
+        if need == "correct":
+            return self._any(self.scored)
+        if need == "quality":
+            return self._any(~np.isnan(self.quality))
+        if need == "token_entropies":
+            return self._any(np.array([len(one) > 0 for one in self.token_entropies]))
+        return np.ones(len(self), dtype=bool)
+
+    def outputs(self, needs: tuple[str, ...]) -> Ints:
+        """(G,) outputs of a group that count for these needs."""
+        return self._sum(self.scored) if "correct" in needs else self.n
+
+    def _any(self, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        return np.asarray(self._sum(rows) > 0)
+
+    def _sum(self, rows: NDArray[np.bool_]) -> Ints:
+        totals = np.concatenate([[0], np.cumsum(rows)])
+        return np.asarray(totals[self.ends] - totals[self.starts], dtype=np.int64)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """What turns texts into features."""
+        return embedder(self._source)
+
+    @cached_property
+    def scored(self) -> NDArray[np.bool_]:
+        """Rows that are known to be right or wrong."""
+        return np.asarray(self.frame["correct"].is_not_null().to_numpy())
+
+    @cached_property
+    def right(self) -> NDArray[np.bool_]:
+        """Rows that are right."""
+        return self.frame["correct"].fill_null(False).to_numpy()
+
+    @cached_property
+    def quality(self) -> NDArray[np.float64]:
+        """Quality of each row; NaN where unknown."""
+        return self.frame["quality"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+    @cached_property
+    def token_entropies(self) -> list[NDArray[np.float64]]:
+        """Entropies along each row; empty where unknown."""
+        column = self.frame["token_entropies"]
+        lengths = column.list.len().fill_null(0).to_numpy()
+        # explode gives one null for a null or empty list; dropping those leaves the true values.
+        flat = column.filter(pl.Series(lengths > 0)).explode().to_numpy()
+        return np.split(flat, np.cumsum(lengths)[:-1])
+
+    @cached_property
+    def features(self) -> NDArray[np.float32]:
+        """(rows, d) unit rows; see `_embed` for empty outputs."""
+        return self._embed(self.texts)
+
+    @cached_property
+    def cut_features(self) -> NDArray[np.float32]:
+        """Features of the outputs cut to one length."""
+        return self._embed(self.cut_texts)
+
+    @cached_property
+    def cut_texts(self) -> list[str]:
+        """Outputs cut to the common length of their prompt, over all arms."""
+        tokens = self.ngrams.lengths
+        members: dict[tuple[str, str], list[int]] = {}
+        for group, key in enumerate(zip(self.task, self.keys["prompt_id"], strict=True)):
+            members.setdefault(key, []).append(group)
+        cut = list(self.texts)
+        for groups in members.values():
+            spans = [range(self.starts[g], self.ends[g]) for g in groups]
+            length = common_length(*(tokens[span.start : span.stop] for span in spans))
+            for row in (row for span in spans for row in span if tokens[row] > length):
+                cut[row] = truncated([self.texts[row]], length=length)[0]
+        return cut
+
+    @cached_property
+    def ngrams(self) -> NGrams:
+        """N-grams of all outputs."""
+        return NGrams(self.texts, list(self.n))
+
+    @cached_property
+    def cut_ngrams(self) -> NGrams:
+        """N-grams of the outputs cut to one length."""
+        return NGrams(self.cut_texts, list(self.n))
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Class of each row: its canonical answer, or its normalised text where it has none."""
+        return [
+            f"a{answer}" if answer is not None else f"t{normalise(text)}"
+            for answer, text in zip(self.frame["answer"].to_list(), self.texts, strict=True)
+        ]
+
+    @cached_property
+    def class_counts(self) -> Ints:
+        """(G, C) outputs of each class, padded with zeros."""
+        return self._count([(label, True) for label in self.labels])[0]
+
+    @cached_property
+    def scored_class_counts(self) -> Ints:
+        """(G, C) scored outputs of each class; an answer both right and wrong is two classes."""
+        return self._scored_classes[0]
+
+    @cached_property
+    def class_correct(self) -> NDArray[np.bool_]:
+        """(G, C) which of `scored_class_counts` are right."""
+        return self._scored_classes[1]
+
+    @cached_property
+    def _scored_classes(self) -> tuple[Ints, NDArray[np.bool_]]:
+        return self._count(
+            [
+                (label, right) if scored else None
+                for label, right, scored in zip(
+                    self.labels, self.right.tolist(), self.scored.tolist(), strict=True
+                )
+            ]
+        )
+
+    def _count(self, labels: Sequence[tuple[str, bool] | None]) -> tuple[Ints, NDArray[np.bool_]]:
+        tallies: list[dict[tuple[str, bool], int]] = []
+        for start, end in zip(self.starts, self.ends, strict=True):
+            tally: dict[tuple[str, bool], int] = {}
+            for label in labels[start:end]:
+                if label is not None:
+                    tally[label] = tally.get(label, 0) + 1
+            tallies.append(tally)
+        counts = np.zeros((len(tallies), max(map(len, tallies), default=0)), dtype=np.int64)
+        right = np.zeros(counts.shape, dtype=bool)
+        for row, tally in enumerate(tallies):
+            counts[row, : len(tally)] = list(tally.values())
+            right[row, : len(tally)] = [label[1] for label in tally]
+        return counts, right
+
+    def _embed(self, texts: list[str]) -> NDArray[np.float32]:
+        """Unit rows; outputs without direction get a dimension of their own.
+
+        Left as zeros, two empty outputs would count as unlike each other, and a model that says
+        nothing would look various.
+        """
+        rows = self.embedder.encode(texts)
+        blank = np.asarray(~rows.any(axis=1))
+        if not blank.any():
+            return rows
+        return np.concatenate([rows, blank[:, None].astype(np.float32)], axis=1)
+
+    @cached_property
+    def floor(self) -> float:
+        """Mean cosine between outputs of different prompts."""
+        prompts = self.frame.select(pl.struct("task", "prompt_id").rank("dense")).to_series()
+        filled = np.array([bool(text.strip()) for text in self.texts], dtype=bool)
+        return similarity_floor(self.features[filled], prompts.to_numpy()[filled])

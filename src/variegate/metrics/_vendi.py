@@ -1,0 +1,222 @@
+"""The Vendi score: the effective number of different items in a set."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from variegate.errors import DataError, UsageError
+from variegate.metrics._arrays import finite, unit_rows
+
+__all__ = ["vendi", "vendi_sensitivity"]
+
+Floats = NDArray[np.float64]
+
+_MEMORY = 2 * 2**30  # bytes one spectrum may take; more is refused with the estimate
+_CHUNK = 64 * 2**20  # bytes of rows brought to float64 at a time
+
+
+def vendi(
+    features: ArrayLike | None = None,
+    *,
+    kernel: ArrayLike | None = None,
+    q: float = 1.0,
+    weights: ArrayLike | None = None,
+    indefinite: Literal["error", "clip"] = "error",
+) -> Any:
+    """Effective number of different items, given how alike they are.
+
+    VS_q = (Σ λ_i^q)^(1/(1-q)) over the eigenvalues λ of diag(√p) K diag(√p), which sum to 1;
+    exp(-Σ λ ln λ) at q = 1, the rank at q = 0, 1/max λ at q = ∞. With features, K = X Xᵀ, and
+    the same eigenvalues come from Xᵀ diag(p) X where d < n: O(n d²) time, O(d²) memory.
+    q = 2 needs no eigenvalues: 1 / ‖Xᵀ diag(p) X‖².
+
+    Args:
+        features: (..., n, d); rows are brought to length 1, leading axes are separate sets.
+        kernel: (..., n, n) instead of features: symmetric, positive semi-definite, 1 on the
+            diagonal.
+        q: order in [0, ∞]; small q counts rare items, large q only the dominant ones.
+        weights: (..., n) how often each item stands in its set, in any unit; equal by default.
+        indefinite: what to do with a kernel with negative eigenvalues: refuse it, or set them to
+            zero, rescale and warn.
+
+    Returns:
+        A float, or an array of the leading axes. 1: all items are the same. n: no two items
+        have anything in common. A row of zeros counts as an item unlike all others. NaN for an
+        empty set. Grows with n: compare sets of equal n only.
+
+    Raises:
+        DataError: NaN or Inf, or a kernel that is not one.
+        UsageError: both or neither of features and kernel, a negative q, or a spectrum that
+            would not fit in memory.
+
+    Example:
+        >>> vendi([[1, 0], [1, 0], [0, 1], [0, 1]])
+        2.0
+        >>> round(vendi(kernel=[[1, 0.5], [0.5, 1]]), 4)
+        1.7548
+        >>> vendi([[1, 0], [0, 1]], weights=[9, 1], q=2)  # the Hill number of the weights
+        1.2195...
+
+    Source: `Friedman 2022 <https://arxiv.org/abs/2210.02410>`_; orders from `Pasarkar 2023
+    <https://arxiv.org/abs/2310.12952>`_.
+    """
+    if (features is None) == (kernel is None):
+        raise UsageError("Expected either features or a kernel.")
+    if math.isnan(q) or q < 0:
+        raise UsageError(f"Expected an order q of at least 0, got {q}.")
+    if features is not None:
+        scores = _of_features(np.asarray(features), q, weights)
+    else:
+        scores = _of_kernel(finite(kernel, "kernel", axes=2), q, weights, indefinite)
+    return float(scores) if scores.ndim == 0 else scores
+
+
+def vendi_sensitivity(features: ArrayLike) -> Floats:
+    """How the Vendi score of order 1 moves as an item gains weight.
+
+    d VS / d p_i = VS · (-xᵢᵀ ln(C) xᵢ - 1) with C = Σ p x xᵀ, one eigendecomposition for all i.
+    Centred, these are the pseudo-values of the infinitesimal jackknife:
+    SE² = Σ (d_i - d̄)² / n².
+
+    Args:
+        features: (n, d); rows are brought to length 1.
+
+    Returns:
+        (n,) derivatives; larger for items unlike the rest.
+
+    Example:
+        >>> vendi_sensitivity([[1, 0], [1, 0], [0, 1]]).round(3).tolist()
+        [-1.124, -1.124, 0.186]
+    """
+    X = unit_rows(features)
+    lam, axes = np.linalg.eigh(X.T @ X / len(X))
+    keep = lam > _tolerance(lam, len(X))
+    entropy = -float(np.sum(lam[keep] * np.log(lam[keep])))
+    surprise = -((X @ axes[:, keep]) ** 2) @ np.log(lam[keep])
+    result: Floats = np.exp(entropy) * (surprise - 1)
+    return result
+
+
+def _of_features(X: NDArray[Any], q: float, weights: ArrayLike | None) -> Floats:
+    if X.ndim < 2:
+        raise UsageError(f"Expected features of shape (..., n, d), got {X.shape}.")
+    *lead, n, d = X.shape
+    p = _shares(weights, (*lead, n))
+    if n == 0:
+        return np.full(lead, np.nan)
+    side = min(n, d)
+    _refuse_if_huge(side)
+    sets, shares = X.reshape(-1, n, d), p.reshape(-1, n)
+    step = max(1, _CHUNK // (8 * max(n * d, side * side)))
+    scores = [
+        _of_batch(sets[i : i + step], shares[i : i + step], q) for i in range(0, len(sets), step)
+    ]
+    return np.concatenate([*scores, np.empty(0)]).reshape(lead)
+
+
+def _of_batch(X: NDArray[Any], p: Floats, q: float) -> Floats:
+    m, n, d = X.shape
+    if n <= d:
+        rows = unit_rows(X)
+        blank = ~rows.any(axis=-1)
+        rows *= np.sqrt(p)[..., None]
+        gram = rows @ rows.swapaxes(-1, -2)
+    else:
+        # Sums over chunks of items: float64 copies of 10⁵ rows would not fit in the cache.
+        gram, blank = np.zeros((m, d, d)), np.zeros((m, n), dtype=bool)
+        step = max(1, _CHUNK // (8 * m * d))
+        for i in range(0, n, step):
+            rows = unit_rows(X[:, i : i + step], first=i)
+            blank[:, i : i + step] = ~rows.any(axis=-1)
+            rows *= np.sqrt(p[:, i : i + step])[..., None]
+            for j in range(m):
+                gram[j] += rows[j].T @ rows[j]
+    # An item without direction is an eigenvector of its own, with its share as eigenvalue.
+    alone = np.where(blank, p, 0.0)
+    if q == 2:
+        return np.asarray(1.0 / (np.sum(gram**2, axis=(-1, -2)) + np.sum(alone**2, axis=-1)))
+    spectrum = np.asarray(np.linalg.eigvalsh(gram), dtype=np.float64)
+    if blank.any():
+        spectrum = np.concatenate([spectrum, alone], axis=-1)
+    return _hill(spectrum, q, n)
+
+
+def _of_kernel(K: Floats, q: float, weights: ArrayLike | None, indefinite: str) -> Floats:
+    if K.ndim < 2 or K.shape[-1] != K.shape[-2]:
+        raise UsageError(f"Expected a kernel of shape (..., n, n), got {K.shape}.")
+    n = K.shape[-1]
+    p = _shares(weights, K.shape[:-1])
+    if n == 0:
+        return np.full(K.shape[:-2], np.nan)
+    if not np.allclose(K, K.swapaxes(-1, -2), atol=1e-6):
+        raise DataError("Expected a symmetric kernel, got one with K[i, j] != K[j, i].")
+    diagonal = np.diagonal(K, axis1=-2, axis2=-1)
+    if not np.allclose(diagonal, 1.0, atol=1e-6):
+        raise DataError(
+            f"Expected 1 on the kernel's diagonal, got values from {diagonal.min():.4g} "
+            f"to {diagonal.max():.4g}.",
+            hint="Divide K[i, j] by sqrt(K[i, i] · K[j, j]).",
+        )
+    root = np.sqrt(p)
+    scaled = root[..., :, None] * K * root[..., None, :]
+    spectrum = np.asarray(np.linalg.eigvalsh(scaled), dtype=np.float64)
+    lowest = float(spectrum.min())
+    if lowest < -1e-6 * float(spectrum.max()):
+        if indefinite != "clip":
+            raise DataError(
+                f"Expected a positive semi-definite kernel, its least eigenvalue is {lowest:.3g}.",
+                hint="Use a kernel that is an inner product, or pass indefinite='clip'.",
+            )
+        warnings.warn(
+            f"The kernel is not positive semi-definite (least eigenvalue {lowest:.3g}); negative "
+            "eigenvalues are set to zero and the rest rescaled.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return _hill(spectrum, q, n)
+
+
+def _hill(spectrum: Floats, q: float, n: int) -> Floats:
+    """Order-q effective number of the eigenvalues; dust of rounding is no mode."""
+    lam = np.where(spectrum > _tolerance(spectrum, n), spectrum, 0.0)
+    lam = lam / lam.sum(axis=-1, keepdims=True)
+    if q == 0:
+        return np.asarray((lam > 0).sum(axis=-1), dtype=np.float64)
+    if q == 1:
+        logs = np.log(lam, out=np.zeros_like(lam), where=lam > 0)
+        return np.asarray(np.exp(-np.sum(lam * logs, axis=-1)))
+    if math.isinf(q):
+        return np.asarray(1.0 / lam.max(axis=-1))
+    powers = np.power(lam, q, out=np.zeros_like(lam), where=lam > 0)
+    return np.asarray(np.sum(powers, axis=-1) ** (1.0 / (1.0 - q)))
+
+
+def _tolerance(spectrum: Floats, n: int) -> Floats:
+    side = max(n, spectrum.shape[-1])
+    top = spectrum.max(axis=-1, keepdims=True)
+    return np.asarray(side * np.finfo(np.float64).eps * top)
+
+
+def _shares(weights: ArrayLike | None, shape: tuple[int, ...]) -> Floats:
+    if weights is None:
+        return np.broadcast_to(1.0 / max(shape[-1], 1), shape)
+    p = np.broadcast_to(finite(weights, "weights"), shape)
+    total = p.sum(axis=-1, keepdims=True)
+    if (p < 0).any() or not (total > 0).all():
+        raise UsageError("Expected weights of at least 0 with a positive sum.")
+    return np.asarray(p / total)
+
+
+def _refuse_if_huge(side: int) -> None:
+    need = 2 * 8 * side * side
+    if need > _MEMORY:
+        raise UsageError(
+            f"A spectrum of {side} × {side} needs about {need / 2**30:.1f} GiB; "
+            f"the limit is {_MEMORY / 2**30:.0f} GiB.",
+            hint="Take fewer dimensions (a random projection) or a random subset of the items.",
+        )
