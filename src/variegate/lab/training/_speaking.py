@@ -41,7 +41,7 @@ def logits_of(model: LlamaForCausalLM, tokens: torch.Tensor) -> torch.Tensor:
 def token_logprobs(
     model: LlamaForCausalLM, documents: Sequence[Document]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the log-probabilities (B, L-1) of the counted tokens (zero elsewhere), and the mask."""
+    """Return log-probabilities (B, L-1), zero where tokens are not counted, and the mask."""
     from torch.nn.functional import cross_entropy
 
     tokens, counted = padded(documents)
