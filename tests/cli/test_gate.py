@@ -40,6 +40,11 @@ def test_a_gate_finds_the_arms_that_break_it(text: str, failing: list[str]) -> N
     assert len(found) == len(failing)
 
 
+def test_where_there_is_one_task_the_gate_reads_it() -> None:
+    rows = [{"arm": "a", "task": "default", "metric": "vendi", "value": 1.0}]
+    assert len(Gate.parse("vendi<2").failures(rows)) == 1
+
+
 def test_a_missing_value_fails_the_gate_instead_of_passing_in_silence() -> None:
     assert "cannot be told for dpo" in Gate.parse("vendi@stories<1").failures(ROWS)[0]
 

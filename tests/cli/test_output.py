@@ -16,7 +16,6 @@ from variegate.cli import JSON_SCHEMA_VERSION, Progress
 from variegate.cli._output import (
     COLUMNS,
     complain,
-    interval,
     print_json,
     print_table,
     rows_of,
@@ -97,22 +96,6 @@ def test_a_table_in_a_pipe_is_neither_wrapped_nor_cut(capsys: pytest.CaptureFixt
     assert any(
         long.strip() in line and "end" in line for line in capsys.readouterr().out.split("\n")
     )
-
-
-@pytest.mark.parametrize(
-    ("value", "low", "high", "shown"),
-    [
-        (0.41234, 0.38, 0.447, "0.412 [0.380, 0.447]"),
-        (2.0, math.nan, math.nan, "2.000"),
-        (123.456, 120.0, 130.0, "123.5 [120.0, 130.0]"),
-        (math.nan, 0.0, 1.0, "-"),
-        (None, None, None, "-"),
-    ],
-)
-def test_an_interval_has_sensible_digits(
-    value: float | None, low: float | None, high: float | None, shown: str
-) -> None:
-    assert interval(value, low, high) == shown
 
 
 def test_progress_in_a_pipe_is_a_plain_line_a_tenth(capsys: pytest.CaptureFixture[str]) -> None:

@@ -121,15 +121,15 @@ def test_no_color_and_pipes_give_plain_text(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_leaves_is_no_fault(tmp_path: Path) -> None:
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "variegate", "metrics", "--json"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert child.stdout is not None
-    child.stdout.close()
-    assert child.stderr is not None
-    assert child.stderr.read() == ""
-    child.wait(timeout=60)
+    ) as child:  # fmt: skip
+        assert child.stdout is not None
+        assert child.stderr is not None
+        child.stdout.close()
+        assert child.stderr.read() == ""
+    assert child.returncode == 141
 
 
 @pytest.mark.fault(33)

@@ -54,7 +54,7 @@ def value(payload: dict[str, Any], arm: str, metric: str) -> float:
     return next(
         row["value"]
         for row in payload["rows"]
-        if (row["arm"], row["metric"], row["task"]) == (arm, metric, "all")
+        if (row["arm"], row["metric"], row["task"]) == (arm, metric, "default")
     )
 
 

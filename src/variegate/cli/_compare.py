@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from variegate.cli._gate import FailIf, Gate, Tolerance, exit_code
 from variegate.cli._measure import Embedder, K, Metrics, Seed, metric_list, read_arms
-from variegate.cli._output import (
-    Json,
-    Quiet,
-    interval,
-    print_json,
-    print_table,
-    rows_of,
-    say,
-)
-from variegate.errors import UsageError
+from variegate.cli._output import Json, Quiet, print_json, print_table, rows_of, warn
+from variegate.errors import NotComparable
+
+if TYPE_CHECKING:
+    from variegate.metrics import Comparison
+    from variegate.samples import Samples
 
 __all__ = ["compare"]
 
@@ -37,26 +33,90 @@ def compare(
 
     A and B are files as `variegate measure` reads them, one arm each. Both
     are measured on the prompts they share and at equal numbers of outputs;
-    where that cannot be, the comparison is refused with the reason.
+    where that cannot be, the comparison is refused with the reason. The
+    difference is B - A.
 
     --json prints schema_version, command, rows (both arms, and the arm "B - A"
-    with the paired differences), settings, cautions.
+    with the paired differences), sentences, settings, cautions, sources.
 
         variegate compare base.jsonl dpo.jsonl --fail-if 'vendi<0.9*base'
     """
     from variegate.metrics import compare as compare_samples
 
-    raise NotImplementedError(
-        compare_samples,
-        Any,
-        Gate,
-        exit_code,
-        interval,
-        print_json,
-        print_table,
-        rows_of,
-        say,
-        metric_list,
-        read_arms,
-        UsageError,
+    gates = [Gate.parse(text) for text in fail_if]
+    both = read_arms((a, b), quiet=quiet or json)
+    first, second = _sides(both, a, b)
+    result = compare_samples(
+        first, second, metrics=metric_list(metrics), embedder=embedder, k=k, seed=seed
     )
+    if json:
+        print_json(
+            "compare",
+            rows=rows_of(result.frame),
+            sentences=result.sentences,
+            settings=result.settings,
+            cautions=result.cautions,
+            sources=(a, b),
+        )
+    else:
+        _print(result)
+        if not quiet:
+            warn(result.cautions)
+    failed = both.frame.filter(both.frame["finish"] == "error").height
+    return exit_code(
+        rows_of(result.measurement.frame),
+        gates=gates,
+        failed=failed,
+        total=len(both),
+        tolerance=tolerance,
+    )
+
+
+def _sides(both: Samples, a: str, b: str) -> tuple[Samples, Samples]:
+    arms = both.frame["arm"].unique(maintain_order=True).to_list()
+    if len(arms) != 2:
+        raise NotComparable(
+            f"Expected one arm in each file, found {', '.join(arms)} in {a} and {b}.",
+            hint="Keep the rows of one arm in each file, or use `variegate measure`.",
+        )
+    first, second = (type(both).from_frame(both.frame.filter(both.frame["arm"] == x)) for x in arms)
+    return first, second
+
+
+def _print(result: Comparison) -> None:
+    """One line a metric: both levels, the difference, and what may be said of it."""
+    a, b = result.settings["arms"]
+    rows = rows_of(result.frame)
+    task = "all" if any(row["task"] == "all" for row in rows) else rows[0]["task"]
+    found = {(row["metric"], row["arm"]): row for row in rows if row["task"] == task}
+    label = result.settings["difference"]
+    print_table(
+        ["metric", a, b, label, "interval", "", "prompts", "note"],
+        [
+            [
+                metric,
+                _number(found[metric, a]["value"]),
+                _number(found[metric, b]["value"]),
+                _number(row["value"], sign="+"),
+                f"[{_number(row['low'], sign='+')}, {_number(row['high'], sign='+')}]",
+                _reading(row),
+                row["n_prompts"],
+                row["note"],
+            ]
+            for (metric, arm), row in found.items()
+            if arm == label
+        ],
+    )
+
+
+def _number(value: float | None, *, sign: str = "") -> str:
+    return "-" if value is None else f"{value:{sign}.3g}"
+
+
+def _reading(row: dict[str, Any]) -> str:
+    low, high = row["low"], row["high"]
+    if low is None or high is None:
+        return "no interval"
+    if low <= 0 <= high:
+        return "cannot be told"
+    return "rises" if low > 0 else "falls"

@@ -56,7 +56,8 @@ class Gate:
 
     Args:
         text: the condition as it was typed.
-        metric, task: what is looked at.
+        metric: what is looked at.
+        task: on which task; None for the mean over tasks.
         sign: one of ``< <= > >=``.
         factor: the number, or what the arm's value is multiplied by.
         arm: the arm compared with; None for a plain number.
@@ -71,7 +72,7 @@ class Gate:
 
     text: str
     metric: str
-    task: str
+    task: str | None
     sign: str
     factor: float
     arm: str | None
@@ -92,7 +93,7 @@ class Gate:
         arm = match["quoted"] or match["arm"]
         factor = float(match["number"] or match["factor"] or 1.0)
         return cls(
-            text=text.strip(), metric=match["metric"], task=match["task"] or "all",
+            text=text.strip(), metric=match["metric"], task=match["task"],
             sign=match["sign"], factor=factor, arm=arm,
         )  # fmt: skip
 
@@ -102,15 +103,15 @@ class Gate:
         Raises:
             UsageError: the metric, the task or the arm is not among the rows.
         """
-        values = {
-            str(row["arm"]): row["value"]
-            for row in rows
-            if row["metric"] == self.metric and row["task"] == self.task
-        }
+        rows = [row for row in rows if row["metric"] == self.metric]
+        tasks = sorted({str(row["task"]) for row in rows})
+        # Where there is but one task, no mean over tasks stands beside it.
+        task = self.task or (tasks[0] if len(tasks) == 1 else "all")
+        values = {str(row["arm"]): row["value"] for row in rows if row["task"] == task}
         if not values or (self.arm is not None and self.arm not in values):
             raise UsageError(
                 f"The gate {self.text!r} asks for what was not measured.",
-                hint=f"Arms with {self.metric}@{self.task}: {', '.join(sorted(values)) or 'none'}.",
+                hint=f"Arms with {self.metric}@{task}: {', '.join(sorted(values)) or 'none'}.",
             )
         bound = self.factor * (1.0 if self.arm is None else _number(values[self.arm]))
         found = []

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from variegate.cli._gate import FailIf, Gate, Tolerance, exit_code
-from variegate.cli._output import Json, Quiet, interval, print_json, print_table, rows_of, say
+from variegate.cli._output import Json, Quiet, print_json, print_screen, rows_of, say, warn
 from variegate.errors import UsageError
 
 if TYPE_CHECKING:
+    from variegate.metrics import Measurement
     from variegate.samples import Samples
 
 __all__ = [
@@ -60,27 +61,39 @@ def measure(
         variegate measure base.jsonl dpo.jsonl --metrics vendi,pairwise
     """
     from variegate.metrics import measure as measure_samples
+    from variegate.report import measurement_table
 
     gates = [Gate.parse(text) for text in fail_if]
     samples = read_arms(files, quiet=quiet or json)
-    names = metric_list(metrics)
-    result = measure_samples(samples, metrics=names, embedder=embedder, k=k, seed=seed)
+    result = measure_samples(
+        samples, metrics=metric_list(metrics), embedder=embedder, k=k, seed=seed
+    )
     rows = rows_of(result.frame)
     if json:
         print_json(
             "measure",
             rows=rows,
             settings=result.settings,
-            cautions=list(result.cautions),
-            sources=list(files),
+            cautions=result.cautions,
+            sources=files,
         )
     else:
-        levels_table(rows, by_task=by_task)
-        _footer(result, quiet=quiet)
+        mean = not by_task and any(row["task"] == "all" for row in rows)
+        print_screen(measurement_table(result, task="all" if mean else None))
+        if not quiet:
+            warn(result.cautions)
     if report is not None:
-        _write_report(samples, report, metrics=names, embedder=embedder, seed=seed, quiet=quiet)
+        _write_page(result, samples, report)
     failed = samples.frame.filter(samples.frame["finish"] == "error").height
     return exit_code(rows, gates=gates, failed=failed, total=len(samples), tolerance=tolerance)
+
+
+def _write_page(result: Measurement, samples: Samples, path: Path) -> None:
+    from variegate.report import render_measurement
+    from variegate.samples import write_atomically
+
+    name = ", ".join(samples.frame["arm"].unique(maintain_order=True))
+    write_atomically(path, render_measurement(result, samples, name=name))
 
 
 def read_arms(files: tuple[str, ...], *, quiet: bool) -> Samples:
@@ -125,52 +138,8 @@ def _refuse_shared_arms(files: tuple[str, ...], parts: list[Samples]) -> None:
             owner[arm] = file
 
 
-def levels_table(rows: list[dict[str, Any]], *, by_task: bool = False) -> None:
-    """Print metrics down and arms across, each number with its interval."""
-    arms = list(dict.fromkeys(row["arm"] for row in rows))
-    tasks = list(dict.fromkeys(row["task"] for row in rows))
-    shown = tasks if by_task or "all" not in tasks else ["all"]
-    for task in shown:
-        cells: dict[str, dict[str, dict[str, Any]]] = {}
-        for row in rows:
-            if row["task"] == task:
-                cells.setdefault(row["metric"], {})[row["arm"]] = row
-        body = []
-        for metric, of in cells.items():
-            notes = dict.fromkeys(row["note"] for row in of.values() if row["note"])
-            prompts = sorted({row["n_prompts"] for row in of.values()})
-            body.append(
-                [
-                    metric,
-                    *(
-                        interval(of[a]["value"], of[a]["low"], of[a]["high"]) if a in of else "-"
-                        for a in arms
-                    ),
-                    "–".join(str(n) for n in {prompts[0]: 0, prompts[-1]: 0}),
-                    "; ".join(notes),
-                ]
-            )
-        print_table(
-            ["metric", *arms, "prompts", "note"],
-            body,
-            title=f"task: {task}" if len(shown) > 1 else "",
-        )
-
-
 def metric_list(metrics: str | None) -> list[str] | None:
     """Split the names of `--metrics`."""
     if metrics is None:
         return None
     return [name.strip() for name in metrics.split(",") if name.strip()]
-
-
-def _footer(result: Any, *, quiet: bool) -> None:
-    """Say below the table what its numbers depend on."""
-    if quiet:
-        return
-    for caution in result.cautions:
-        say(f"careful: {getattr(caution, 'text', caution)}")
-
-
-def _write_report(samples: Samples, path: Path, *, quiet: bool, **settings: Any) -> None:
-    raise NotImplementedError

@@ -24,12 +24,12 @@ __all__ = [
     "Progress",
     "Quiet",
     "complain",
-    "interval",
     "print_json",
     "print_screen",
     "print_table",
     "rows_of",
     "say",
+    "warn",
     "without_secrets",
 ]
 
@@ -115,20 +115,11 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def interval(value: float | None, low: float | None, high: float | None) -> str:
-    """Write a number and its interval with sensible digits: ``0.412 [0.380, 0.447]``.
-
-    Example:
-        >>> interval(0.4123, 0.38, 0.447), interval(None, None, None)
-        ('0.412 [0.380, 0.447]', '-')
-    """
-    if value is None or not math.isfinite(value):
-        return "-"
-    size = max(abs(x) for x in (value, low, high) if x is not None and math.isfinite(x))
-    digits = 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
-    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
-        return f"{value:.{digits}f}"
-    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+def warn(cautions: Iterable[Any]) -> None:
+    """Say on stderr what must be known before the numbers are read."""
+    for caution in cautions:
+        where = getattr(caution, "where", "")
+        say(f"careful: {where}{': ' * bool(where)}{getattr(caution, 'text', caution)}")
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:

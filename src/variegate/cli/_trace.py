@@ -68,8 +68,7 @@ def run_trace(lineage: Path, folder: Path, *, verb: str, json: bool, quiet: bool
     if json:
         print_json(verb, rows=_rows(result), **_tables(result), report=str(page))
     else:
-        print_screen(terminal(result))
-        print(page)
+        print_screen(terminal(result, page=page))
     return result
 
 
