@@ -198,7 +198,7 @@ def test_chat_templates_mark_the_turns_and_open_the_reasoning(template):
         assert ask(enable_thinking=False) == "<user> make 12 : <assistant> <think> </think>"
     turns.append({"role": "assistant", "content": "6 + 6"})
     whole = tokenizer.apply_chat_template(turns, tokenize=False)
-    assert whole.split() == "<user> make 12 : <assistant> 6 + 6 </s>".split()
+    assert whole.split() == ["<user>", "make", "12", ":", "<assistant>", "6", "+", "6", "</s>"]
 
 
 @pytest.mark.parametrize("task", world.TASKS, ids=lambda task: task.name)
