@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from variegate.lineage._result import Caution, StageInfo, Trace
+from variegate.lineage import Caution, StageInfo, Trace
 from variegate.samples import Samples
 
 STAGES = (
@@ -44,6 +45,18 @@ RIGHT = {
     "rl-zero": 0.57,
 }
 
+NASTY = (
+    "<script>alert(1)</script>",
+    "</script><script>alert(1)</script>",
+    '<img src=x onerror="alert(1)">',
+    "<svg onload=alert(1)>",
+    "[link](javascript:alert(1))",
+    "<style>body{display:none}</style>",
+    "{{ 7*7 }} {% for x in y %}",
+    "</noscript><script>alert(1)</script>",
+    "<!-- <script>",
+    "\u202egnp.exe\u2066 \x1b]0;title\x07 \x00 \u2028",
+)
 METRICS: dict[str, dict[str, Any]] = {
     "gini_simpson": {
         "title": "Chance of two different answers",
@@ -411,3 +424,20 @@ def make_trace(
 def trace_of() -> Callable[..., Trace]:
     """The factory itself: call it with what should differ."""
     return make_trace
+
+
+@pytest.fixture
+def nasty() -> tuple[str, ...]:
+    """What a hostile model might say."""
+    return NASTY
+
+
+@pytest.fixture
+def hostile() -> Callable[..., Trace]:
+    """The factory, of a model that says nothing but hostile things."""
+
+    def make(**changes: Any) -> Trace:
+        turn = itertools.cycle(NASTY)
+        return make_trace(say=lambda *_: next(turn), **changes)
+
+    return make

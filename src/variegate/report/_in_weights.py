@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from variegate.lineage._result import Trace
+from variegate.lineage import Trace
 from variegate.report._looks import Look
 from variegate.report._numbers import known
 from variegate.report._reading import rows

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from variegate.lineage._result import StageInfo, Trace
+from variegate.lineage import StageInfo, Trace
 from variegate.report._looks import Look
 from variegate.report._numbers import between, known, level
 from variegate.report._reading import by, columns, ends, metric_entry, references, rows, span_of

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from variegate.lineage._result import StageInfo
+from variegate.lineage import StageInfo
 
 __all__ = ["DARK", "LIGHT", "Look", "looks", "tokens"]
 

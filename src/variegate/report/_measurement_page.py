@@ -25,8 +25,7 @@ from variegate.report._plane import Point, plane
 from variegate.report._provenance import csv_link, flat
 from variegate.report._reading import by, ends_of, find, rows, scale_of, tasks
 from variegate.report._svg import around
-from variegate.samples import Samples
-from variegate.samples._clean import clean_text
+from variegate.samples import Samples, clean_text
 
 __all__ = ["render_measurement"]
 

@@ -12,8 +12,7 @@ import polars as pl
 from markupsafe import Markup
 
 from variegate.report._numbers import brief
-from variegate.samples import Samples
-from variegate.samples._clean import clean_text
+from variegate.samples import Samples, clean_text
 
 __all__ = ["Outputs", "embedded", "outputs"]
 

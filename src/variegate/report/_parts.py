@@ -10,7 +10,7 @@ import polars as pl
 
 from variegate.report._numbers import between, count, level
 from variegate.report._reading import by
-from variegate.samples._clean import clean_text
+from variegate.samples import clean_text
 
 __all__ = ["Warned", "caution_groups", "citation", "entry", "long_table", "metric_rows", "sources"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from markupsafe import Markup
@@ -54,7 +55,7 @@ def plane(
     points = [point for point in points if point.known]
     if not points:
         return None
-    width, height, left, right, top, bottom = 1040.0, 500.0, 36.0, 1036.0, 34.0, 450.0
+    width, height, left, right, top, bottom = 1040.0, 500.0, 36.0, 1026.0, 34.0, 450.0
     x, y = Linear(*quality_span, left, right), Linear(*variety_span, bottom, top)
     body = []
     for at in ticks(*quality_span, about=8):
@@ -70,9 +71,8 @@ def plane(
     if len(front) > 1:
         path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in front)
         body.append(el("path", d=path, class_="front"))
-    taken: list[tuple[float, float, float, float]] = [
-        (a - 8, b - 8, a + 8, b + 8) for a, b in spots.values()
-    ]
+    taken = [box for pair in pairwise(front) for box in _along(*pair)]
+    taken += [(a - 8, b - 8, a + 8, b + 8) for a, b in spots.values()]
     for point in points:
         a, b = spots[point.name]
         drawn = [

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from variegate.samples._clean import clean_text
+from variegate.samples import clean_text
 
 __all__ = ["csv_link", "flat"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from variegate.lineage._result import StageInfo, Trace
+from variegate.lineage import StageInfo, Trace
 from variegate.report._numbers import known
 
 __all__ = [
@@ -88,8 +88,15 @@ def _by_depth(stages: Sequence[StageInfo]) -> tuple[dict[str, int], list[str]]:
 
 
 def metric_entry(trace: Trace, name: str) -> dict[str, Any]:
-    """Return what is known of a metric; at least its title."""
-    return {"title": name.replace("_", " "), **dict(trace.metrics.get(name, {}))}
+    """Return what is known of a metric: at least its title, and its bounds as numbers."""
+    about = {"title": name.replace("_", " "), **dict(trace.metrics.get(name, {}))}
+    n = find(trace.settings, "samples_per_prompt", "n")
+    bounds = {"n": n, "k": find(trace.settings, "k")}
+    if known(n) and n > 1:
+        bounds["n/(n-1)"] = n / (n - 1)
+    if isinstance(about.get("high"), str):
+        about["high"] = bounds.get(about["high"])
+    return about
 
 
 def find(settings: Any, *names: str) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from variegate.lineage._result import Trace
+from variegate.lineage import Trace
 from variegate.report._numbers import between, count, known, level, percent, signed
 from variegate.report._reading import by, ends, find, rows, tasks
 

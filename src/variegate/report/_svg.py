@@ -116,18 +116,20 @@ def ticks(low: float, high: float, *, about: int = 5) -> list[float]:
 def around(low: float, high: float, values: Sequence[float]) -> tuple[float, float]:
     """Choose the part of a range to draw: all of it, or round ends about values that crowd.
 
+    Never less than a tenth of the range, so that a small difference does not look large.
+
     Example:
         >>> around(0, 1, [0.34, 0.78]), around(0, 1, [0.1, 0.9])
         ((0.3, 0.9), (0, 1))
     """
     first, last = min(values), max(values)
-    if not 0 < last - first < 0.6 * (high - low):
+    if last - first >= 0.6 * (high - low):
         return low, high
-    pad = 0.06 * (last - first)
+    pad = max(0.06 * (last - first), 0.1 * (high - low) - (last - first))
+    first, last = first - pad, last + pad
     steps = ticks(first, last)
     step = steps[1] - steps[0] if len(steps) > 1 else (last - first)
-    start = math.floor((first - pad) / step) * step
-    end = math.ceil((last + pad) / step) * step
+    start, end = math.floor(first / step) * step, math.ceil(last / step) * step
     return round(max(start, low), 10), round(min(end, high), 10)
 
 

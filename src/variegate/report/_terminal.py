@@ -17,12 +17,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from variegate.lineage._result import Trace
+from variegate.lineage import Trace
 from variegate.report._looks import looks
 from variegate.report._numbers import between, count, known, level, signed
 from variegate.report._sentences import about_line, how_sure
 from variegate.report._stage_table import stage_rows
-from variegate.samples._clean import clean_text
+from variegate.samples import clean_text
 
 __all__ = ["comparison_table", "measurement_table", "terminal"]
 
@@ -113,8 +113,9 @@ def _long(
 ) -> Table:
     if task is not None and "task" in frame.columns:
         frame = frame.filter(pl.col("task") == task)
+    frame = _by_metric(frame)
     notes = "note" in frame.columns and any(frame["note"].fill_null(""))
-    names = [name for name in ("arm", "task", "metric") if name in frame.columns]
+    names = [name for name in ("metric", "task", "arm") if name in frame.columns]
     if task is not None or frame["task"].n_unique() < 2:
         names = [name for name in names if name != "task"]
     if "arm" in names and frame["arm"].n_unique() < 2:
@@ -146,8 +147,14 @@ def _long(
     return table
 
 
+def _by_metric(frame: pl.DataFrame) -> pl.DataFrame:
+    """Put the rows of a metric together; metrics, and rows within one, keep their order."""
+    names = frame["metric"].unique(maintain_order=True)
+    return pl.concat([frame.filter(pl.col("metric") == name) for name in names] or [frame])
+
+
 def _unrepeated(key: list[str], before: Iterable[str]) -> list[Text]:
-    """Leave out an arm or task that the row above already names."""
+    """Leave out a metric or task that the row above already names."""
     old, shown, fresh = list(before), [], False
     for i, name in enumerate(key):
         fresh = fresh or i >= len(old) or old[i] != name or i == len(key) - 1

@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from variegate.lineage._result import Trace
+from variegate.lineage import Trace
 from variegate.report import _sentences as words
 from variegate.report._along_answer import position_charts
 from variegate.report._building import build
@@ -30,18 +30,18 @@ from variegate.report._reading import by, ends, ends_of, rows, span_of, tasks
 from variegate.report._stage_table import stage_rows
 from variegate.report._svg import around
 from variegate.report._wrong_answers import kinds_table, parts_charts
-from variegate.samples._clean import clean_text
+from variegate.samples import clean_text
 
 __all__ = ["render"]
 
 _CONTENTS = (
-    ("lineage", "The lineage"),
-    ("stages", "Stage by stage"),
+    ("lineage", "Lineage"),
+    ("stages", "Stages"),
     ("wrong", "Only wrong answers?"),
     ("formats", "Weights or format?"),
-    ("plane", "Quality against variety"),
-    ("positions", "Where in the answer"),
-    ("weights", "Where in the weights"),
+    ("plane", "Quality and variety"),
+    ("positions", "In the answer"),
+    ("weights", "In the weights"),
     ("read", "Read them"),
     ("careful", "Careful"),
     ("made", "How it was made"),

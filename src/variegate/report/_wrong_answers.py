@@ -7,11 +7,11 @@ from typing import Any
 
 from markupsafe import Markup
 
-from variegate.lineage._result import Trace
+from variegate.lineage import Trace
 from variegate.report._looks import Look
 from variegate.report._numbers import between, known, level, percent
 from variegate.report._reading import by, rows, tasks
-from variegate.report._svg import Linear, el, picture, text, ticks
+from variegate.report._svg import Linear, el, picture, text, ticks, whisker
 
 __all__ = ["kinds_table", "parts_charts"]
 
@@ -106,43 +106,26 @@ def _chart(
         body.append(_bar(parts, x, middle))
         for at, row in zip((718.0, 850.0), parts.values(), strict=True):
             body.append(text(at, middle + 4, level(row["value"]), class_="value"))
-            body.append(text(at + 36, middle + 4, between(row), class_="note"))
+            body.append(text(at + 42, middle + 4, between(row), class_="note"))
     title = f"{stage}: what part of the loss is accuracy and what part narrowing, by task"
     return picture(width, bottom + 24, el("g", *body, class_=look.colour), title=title)
 
 
 def _bar(parts: Mapping[str, Mapping[str, Any]], x: Linear, middle: float) -> Markup:
-    body, reached = [], {True: 0.0, False: 0.0}
-    total = sum(float(row["value"]) for row in parts.values())
+    bars, intervals, reached = [], [], {True: 0.0, False: 0.0}
     for (part, row), shift in zip(parts.items(), (-4.0, 4.0), strict=True):
         value = float(row["value"])
         start = reached[value >= 0]
-        reached[value >= 0] = end = start + value
-        near, far = sorted((x(start), x(end)))
-        body.append(
-            el(
-                "rect",
-                x=near,
-                y=middle - 8,
-                width=max(far - near, 0.6),
-                height=16,
-                class_=f"part {part}",
-            )
-        )
+        reached[value >= 0] += value
+        near, far = sorted((x(start), x(start + value)))
+        size = {"width": max(far - near, 0.6), "height": 16}
+        bars.append(el("rect", x=near, y=middle - 8, class_=f"part {part}", **size))
         if known(row.get("low")) and known(row.get("high")):
-            ends = [x(start + float(row[side])) for side in ("low", "high")]
-            body.append(
-                el(
-                    "line",
-                    x1=ends[0],
-                    x2=ends[1],
-                    y1=middle + shift,
-                    y2=middle + shift,
-                    class_="across",
-                )
-            )
-    body.append(el("line", x1=x(total), x2=x(total), y1=middle - 12, y2=middle + 12, class_="sum"))
-    return el("g", *body)
+            low, high = x(start + float(row["low"])), x(start + float(row["high"]))
+            intervals.append(whisker(middle + shift, low, high, flat=True, class_="across"))
+    total = x(sum(reached.values()))
+    tick = el("line", x1=total, x2=total, y1=middle - 12, y2=middle + 12, class_="sum")
+    return el("g", *bars, *intervals, tick)
 
 
 def kinds_table(
