@@ -34,7 +34,9 @@ def column(name: str, values: pl.Series | Sequence[Any], place: Callable[[int], 
             return values.alias(name)
         values = values.to_list()
     try:
-        return pl.Series(name, values, dtype=dtype, strict=True)
+        series = pl.Series(name, values, dtype=dtype, strict=True)
+        if series.dtype == dtype:  # lists of numpy arrays are given another
+            return series
     except (TypeError, ValueError, OverflowError, PolarsError):
         pass
     converted = []
@@ -66,8 +68,8 @@ def _convert(value: Any, dtype: pl.DataType) -> Any:
         raise ValueError
     if dtype == pl.Float64():
         return float(value)
-    whole = int(value)
-    if (isinstance(value, float) and value != whole) or whole.bit_length() >= _bits(dtype):
+    whole, limit = int(value), 2**31 if dtype == pl.Int32() else 2**63
+    if (isinstance(value, float) and value != whole) or not -limit <= whole < limit:
         raise ValueError
     return whole
 
@@ -98,10 +100,6 @@ def _list(value: Any, dtype: pl.List) -> list[Any] | None:
         raise ValueError
     inner = dtype.inner
     return [_convert(item, inner() if isinstance(inner, type) else inner) for item in value]
-
-
-def _bits(dtype: pl.DataType) -> int:
-    return 32 if dtype == pl.Int32() else 64
 
 
 def _words(dtype: pl.DataType) -> str:

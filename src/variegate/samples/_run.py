@@ -87,7 +87,8 @@ class RunDirectory:
         """
         settings = redact(plain(settings))
         root = _make(Path(path))
-        lock = FileLock(root / ".lock")
+        # Whoever opened it may close it from another thread.
+        lock = FileLock(root / ".lock", thread_local=False)
         try:
             lock.acquire(timeout=wait)
         except Timeout:
@@ -99,7 +100,7 @@ class RunDirectory:
             raise _unwritable(path, error) from error
         try:
             remove_leftovers(root)
-            write_atomically(root / ".writable", b"").unlink()
+            write_atomically(root / ".writable", b"yes").unlink()
             record = read_run(root) if (root / "run.json").exists() else None
             if record is None:
                 _refuse_strangers(root)
