@@ -1,7 +1,9 @@
 """Lineage: where along base → SFT → DPO → RL did the variety go."""
 
+from variegate.lineage._across import PerAndAcross, per_and_across_input
 from variegate.lineage._decompose import Decomposition, decompose
 from variegate.lineage._headline import headline
+from variegate.lineage._indicators import TopK, Turn, topk_indicators, turning_point
 from variegate.lineage._layers import layer_changes, layers_of
 from variegate.lineage._lineage import Lineage, Stage
 from variegate.lineage._losses import StageLosses, bootstrap_losses, stage_losses
@@ -13,9 +15,20 @@ from variegate.lineage._pairs import (
     pair_account,
     split,
 )
+from variegate.lineage._paths import StagePath, absorption_times, stage_path
 from variegate.lineage._positions import positions_of
 from variegate.lineage._result import Caution, StageInfo, Trace
+from variegate.lineage._shifts import depth_exponent, kernel_divergence_score, monge_gap
+from variegate.lineage._spectra import (
+    SpectralFit,
+    effective_rank,
+    filter_diversity,
+    spectral_exponent,
+    stable_rank,
+    truncate,
+)
 from variegate.lineage._store import load_trace
+from variegate.lineage._trace import trace
 from variegate.lineage._validate import LineageReport, validate_lineage
 
 __all__ = [
@@ -23,6 +36,7 @@ __all__ = [
     "Stage",
     "validate_lineage",
     "LineageReport",
+    "trace",
     "Trace",
     "StageInfo",
     "Caution",
@@ -42,4 +56,22 @@ __all__ = [
     "PairAccount",
     "Split",
     "genuine_share",
+    "per_and_across_input",
+    "PerAndAcross",
+    "topk_indicators",
+    "TopK",
+    "turning_point",
+    "Turn",
+    "stage_path",
+    "StagePath",
+    "absorption_times",
+    "effective_rank",
+    "stable_rank",
+    "truncate",
+    "spectral_exponent",
+    "SpectralFit",
+    "filter_diversity",
+    "kernel_divergence_score",
+    "monge_gap",
+    "depth_exponent",
 ]
