@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 import polars as pl
@@ -128,7 +129,7 @@ def _low_match(decomposition: pl.DataFrame) -> Iterator[Caution]:
 
 
 def _near_floor(levels: pl.DataFrame, metric: str, floor: float | None) -> Iterator[Caution]:
-    if floor is None or metric != "pairwise":
+    if floor is None or math.isnan(floor) or metric != "pairwise":
         return
     unrelated = 1 - floor  # the pairwise diversity of outputs that answer different prompts
     near = levels.filter(

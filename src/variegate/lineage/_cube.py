@@ -61,7 +61,8 @@ class Cube:
 
     def counts(self, *arms: str) -> NDArray[np.int64]:
         """(T, M) prompts of every task that have a value in all these arms."""
-        there = np.isfinite(self.values[:, [self.arm(arm) for arm in arms]]).all(axis=1)
+        held = self.values[:, [self.arm(arm) for arm in arms]]
+        there = np.asarray(np.isfinite(held).all(axis=1))
         rows = [np.flatnonzero(self.tasks == task) for task in self.task_names]
         return np.stack([there[place].sum(axis=0) for place in rows])
 

@@ -11,16 +11,12 @@ import polars as pl
 from variegate.estimate import interval
 from variegate.lineage._cube import Cube, macro
 from variegate.lineage._result import StageInfo
+from variegate.lineage._tables import table
 from variegate.models import Format
 
-__all__ = ["FORMATS_TABLE", "STEPS", "formats_needed", "formats_of"]
+__all__ = ["STEPS", "formats_needed", "formats_of"]
 
 STEPS = ("base", "tuning", "template", "reasoning", "stage")
-
-FORMATS_TABLE = {
-    "stage": pl.String, "task": pl.String, "metric": pl.String, "step": pl.String,
-    "value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n_prompts": pl.Int64,
-}  # fmt: skip
 
 
 def formats_needed(own: Format, offered: Sequence[Format]) -> tuple[Format, ...]:
@@ -95,7 +91,7 @@ def formats_of(
                         "value": value[t, s, m], "low": low[t, s, m], "high": high[t, s, m],
                         "n_prompts": int(n),
                     })  # fmt: skip
-    return pl.DataFrame(rows, schema=FORMATS_TABLE)
+    return table("formats", rows)
 
 
 def _matched(cube: Cube, arms: list[str]) -> Cube:

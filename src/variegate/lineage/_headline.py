@@ -14,8 +14,6 @@ from variegate.lineage._result import StageInfo
 
 __all__ = ["headline"]
 
-# Metrics that count effective answers; said in words, as "about 2 different answers in 16".
-_COUNTS = ("distinct_at_k", "vendi")
 _LINES_AT_MOST = 3
 
 
@@ -68,7 +66,7 @@ def headline(
     decomposition: pl.DataFrame,
     formats: pl.DataFrame,
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
-    k: int | None = None,
+    among: Mapping[str, int] | None = None,
 ) -> tuple[str, ...]:
     """Say what the tables of a trace say, and no more than their intervals carry.
 
@@ -86,7 +84,7 @@ def headline(
         decomposition: of every stage against the root.
         formats: of every stage that was asked raw too.
         metrics: titles and roles by metric name.
-        k: answers a prompt, for effective numbers.
+        among: for the metrics that count answers, among how many they count them.
 
     Returns:
         One to four sentences of plain text.
@@ -110,7 +108,7 @@ def headline(
     lost = [stage for stage in told if kept[stage.name].high < 100]
     if lost:
         sentences[0] += " " + _which_step(lost[:_LINES_AT_MOST], stages, losses, metric)
-    counted = _in_words(told[0], root, levels, k) if lost else ""
+    counted = _in_words(told[0], root, levels, among or {}) if lost else ""
     if counted:
         sentences.append(counted)
     if lost:
@@ -198,13 +196,16 @@ def _which_step(
     return " ".join(parts)
 
 
-def _in_words(stage: StageInfo, root: StageInfo, levels: pl.DataFrame, k: int | None) -> str:
-    for metric in _COUNTS:
+def _in_words(
+    stage: StageInfo, root: StageInfo, levels: pl.DataFrame, among: Mapping[str, int]
+) -> str:
+    """Say effective numbers in words, by the first metric that counts answers."""
+    for metric, k in among.items():
         now, before = (
             _number(_first(levels, {"stage": s.name, "task": "all", "metric": metric}), "value", 0)
             for s in (stage, root)
         )
-        if k and now.known and before.known:
+        if now.known and before.known:
             return (
                 f"That is about {_count(now)} different answers in {k} at {stage.name}, "
                 f"where {root.name} gives about {_count(before)}."
@@ -330,7 +331,8 @@ def _count(number: _Number) -> str:
 def _rounded(needed: float) -> int:
     """Round up to two figures: a plan, not a promise."""
     step = 10 ** max(math.floor(math.log10(needed)) - 1, 0)
-    return int(math.ceil(needed / step) * step)
+    # The inner rounding keeps 100.00000001 from becoming 110.
+    return int(math.ceil(round(needed / step, 6)) * step)
 
 
 def _and(parts: Sequence[str]) -> str:

@@ -16,18 +16,13 @@ import polars as pl
 from variegate.errors import CheckpointError, MissingExtra
 from variegate.lineage._lineage import Lineage
 from variegate.lineage._result import Caution
+from variegate.lineage._tables import TABLES, stacked, table
 from variegate.models import check_safetensors
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["MODULES", "Tensors", "layer_changes", "layers_of"]
-
-LAYERS_TABLE = {
-    "stage": pl.String, "parent": pl.String, "layer": pl.Int64, "module": pl.String,
-    "relative_norm": pl.Float64, "effective_rank": pl.Float64,
-    "sign_agreement": pl.Float64, "cosine": pl.Float64,
-}  # fmt: skip
 
 MODULES = ("embedding", "q", "k", "v", "o", "gate", "up", "down", "norm", "other", "head")
 
@@ -58,7 +53,7 @@ def layers_of(lineage: Lineage) -> tuple[pl.DataFrame, tuple[Caution, ...]]:
         for stage in lineage.order
         if isinstance(stage.model, Path) and stage.gguf_file is None
     }
-    tables, cautions = [pl.DataFrame(schema=LAYERS_TABLE)], []
+    tables, cautions = [], []
     for stage in lineage.order:
         parent = lineage.stage(stage.parent) if stage.parent else None
         if parent is None or not {stage.name, parent.name} <= folders.keys():
@@ -70,13 +65,12 @@ def layers_of(lineage: Lineage) -> tuple[pl.DataFrame, tuple[Caution, ...]]:
             )
             earlier = opened.enter_context(Tensors(before)) if before else None
             changes, left_out = layer_changes(ours, theirs, earlier)
-        names = pl.lit(stage.name).alias("stage"), pl.lit(parent.name).alias("parent")
-        tables.append(changes.select(*names, pl.all()))
+        tables.append(table("layers", changes, stage=stage.name, parent=parent.name))
         cautions += [
             Caution(kind="weights", where=stage.name, count=count, total=total, text=text)
             for count, total, text in left_out
         ]
-    return pl.concat(tables), tuple(cautions)
+    return stacked("layers", tables), tuple(cautions)
 
 
 class Tensors:
@@ -174,7 +168,7 @@ def layer_changes(
         {"layer": layer, "module": module, **_change(names, stage, parent, grandparent)}
         for (layer, module), names in sorted(groups.items(), key=lambda g: _order(g[0]))
     ]
-    columns = {key: LAYERS_TABLE[key] for key in list(LAYERS_TABLE)[2:]}
+    columns = dict(list(TABLES["layers"].items())[2:])
     return pl.DataFrame(rows, schema=columns), tuple(_left_out(different, ours, theirs))
 
 

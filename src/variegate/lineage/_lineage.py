@@ -267,7 +267,7 @@ def _first_problem(error: ValidationError) -> tuple[tuple[str | int, ...], str]:
         return keys, "unknown key" + _near(str(keys[-1]), known).rstrip("?")
     if first["type"] == "missing":
         return keys, "is missing"
-    message = first["msg"]
+    message = first["msg"].removeprefix("Value error, ")
     got = first.get("input")
     if first["type"] not in ("tree", "source", "prompts") and isinstance(got, str | int | float):
         message += f", found {got!r}"
@@ -296,6 +296,8 @@ def _line_of(text: str, keys: tuple[str | int, ...]) -> int | None:
         if header:
             index = index + 1 if header[1] == table else 0
             table = header[1]
+            if keys == (table,):
+                return number
         if table == wanted_table and index == wanted_index:
             if header:
                 table_line = number

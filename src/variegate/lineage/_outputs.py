@@ -13,11 +13,12 @@ import polars as pl
 
 from variegate.errors import DataError, NotComparable
 from variegate.judging import judge
-from variegate.lineage._exact import EXACT_TABLE, exact_of
+from variegate.lineage._exact import exact_of
 from variegate.lineage._formats import formats_needed
 from variegate.lineage._lineage import Lineage, Stage
 from variegate.lineage._positions import answer_entropies
 from variegate.lineage._result import Caution, StageInfo
+from variegate.lineage._tables import stacked
 from variegate.models import Arm, Format, Model, collect
 from variegate.samples import Prompt, RunDirectory, Samples, read
 
@@ -60,7 +61,7 @@ class _Said:
     stage: StageInfo
     frames: list[pl.DataFrame]
     arms: dict[tuple[str, str], str] = field(default_factory=dict)
-    exact: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=EXACT_TABLE))
+    exact: list[pl.DataFrame] = field(default_factory=list)
     entropies: list[pl.DataFrame] = field(default_factory=list)
     model: dict[str, Any] = field(default_factory=dict)
 
@@ -69,6 +70,7 @@ def gather(
     lineage: Lineage,
     prompts: Sequence[Prompt],
     *,
+    k: int,
     run: RunDirectory | None = None,
     progress: Progress | None = None,
 ) -> Outputs:
@@ -76,7 +78,7 @@ def gather(
 
     Only prompts that every stage answered are kept, and of every prompt as many outputs as the
     arm with the fewest has (a seeded draw of them); both are said in `cautions`. Draws that
-    failed for good are left out first.
+    failed for good are left out first. `k` is that of the true values, where the lineage has any.
 
     Raises:
         NotComparable: the stages have no prompt in common.
@@ -85,7 +87,7 @@ def gather(
     said = []
     for stage in lineage.order:
         if stage.samples is None:
-            said.append(_ask(lineage, stage, prompts, run=run, progress=progress))
+            said.append(_ask(lineage, stage, prompts, k=k, run=run, progress=progress))
         else:
             said.append(_saved(lineage, stage, prompts))
     frames = pl.concat([part for one in said for part in one.frames])
@@ -99,7 +101,7 @@ def gather(
         stages=tuple(one.stage for one in said),
         arms={key: arm for one in said for key, arm in one.arms.items()},
         entropies=pl.concat([part for one in said for part in one.entropies]),
-        exact=pl.concat([one.exact for one in said]),
+        exact=stacked("exact", [part for one in said for part in one.exact]),
         models={one.stage.name: one.model for one in said if one.model},
         cautions=(*failed, *left_out, *uneven),
     )
@@ -130,6 +132,7 @@ def _ask(
     stage: Stage,
     prompts: Sequence[Prompt],
     *,
+    k: int,
     run: RunDirectory | None,
     progress: Progress | None,
 ) -> _Said:
@@ -158,7 +161,7 @@ def _ask(
         if format == own:
             said.entropies.append(answer_entropies(frame, getattr(model, "tokenizer", None)))
     if lineage.exact:
-        said.exact = exact_of(
+        exact = exact_of(
             lineage.exact,
             model,
             prompts,
@@ -166,7 +169,9 @@ def _ask(
             format=own,
             sampling=lineage.sampling,
             n=lineage.samples_per_prompt,
+            k=k,
         )
+        said.exact.append(exact)
     said.model = {"name": model.name, "revision": model.revision, "formats": list(offered)}
     return said
 
@@ -239,7 +244,7 @@ def _without_failed(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Caution]]:
             total=frame.filter(pl.col("arm") == arm).height,
             text="Draws that never came back; the prompt has fewer outputs.",
         )
-        for arm, count in failed.group_by("arm", maintain_order=True).len().iter_rows()
+        for arm, count in failed.group_by("arm").len().sort("arm").iter_rows()
     ]
     return frame.filter(pl.col("finish").fill_null("stop") != "error"), cautions
 
@@ -254,7 +259,7 @@ def _on_common_prompts(
     if everywhere.is_empty():
         here = ", ".join(
             f"{arm} {count}"
-            for arm, count in answered.group_by("arm", maintain_order=True).len().iter_rows()
+            for arm, count in answered.group_by("arm").len().sort("arm").iter_rows()
         )
         raise NotComparable(
             f"Expected prompts that all of {len(stages)} stages answered, found none "
@@ -287,7 +292,8 @@ def _at_equal_n(frame: pl.DataFrame, *, seed: int) -> tuple[pl.DataFrame, list[C
     rank = pl.col("_lot").rank("ordinal").over("arm", *_KEY)
     kept = ranked.filter(rank <= pl.col("_n")).drop("_lot", "_n")
     dropped = frame.height - kept.height
-    low, high = common["_n"].min(), common["_n"].max()
+    numbers = common["_n"].to_numpy()
+    low, high = int(numbers.min()), int(numbers.max())
     n = f"{low}" if low == high else f"{low} to {high}"
     text = f"Arms brought unequal numbers of outputs; a seeded draw brings every prompt to {n}."
     if not dropped:

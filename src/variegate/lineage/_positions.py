@@ -11,17 +11,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from variegate.estimate import interval, stratum_means
+from variegate.lineage._tables import stacked, table
 
-__all__ = ["POSITIONS_TABLE", "answer_entropies", "positions_of"]
+__all__ = ["answer_entropies", "positions_of"]
 
 Floats = NDArray[np.float64]
 
 CLOSING = "</think>"
-
-POSITIONS_TABLE = {
-    "stage": pl.String, "task": pl.String, "position": pl.Int64, "entropy": pl.Float64,
-    "branching": pl.Float64, "low": pl.Float64, "high": pl.Float64, "n": pl.Int64,
-}  # fmt: skip
 
 
 def answer_entropies(frame: pl.DataFrame, tokenizer: Any = None) -> pl.DataFrame:
@@ -98,10 +94,8 @@ def positions_of(
         ).with_columns(pl.col("entropies").list.head(limit))
         if not here.is_empty():
             curves = _curves(here, resamples=resamples, level=level, seed=seed, at_least=at_least)
-            tables.append(curves.select(pl.lit(stage).alias("stage"), pl.all()))
-    if not tables:
-        return pl.DataFrame(schema=POSITIONS_TABLE)
-    return pl.concat(tables).select(pl.col(name).cast(t) for name, t in POSITIONS_TABLE.items())
+            tables.append(table("positions", curves, stage=stage))
+    return stacked("positions", tables)
 
 
 def _curves(
@@ -136,15 +130,12 @@ def _curves(
     enough = np.asarray((outputs >= at_least) & (answered >= 2), dtype=np.bool_)
     low, high = interval(draws, level=level)
     rows = [
-        _curve(str(task), point[t], low[t], high[t], outputs[t], enough[t])
+        _curve(str(task), point[t], low[t], high[t], outputs[t], enough[t, :])
         for t, task in enumerate(names)
     ]
+    reached = np.asarray(enough.all(axis=0), dtype=np.bool_)
     all_low, all_high = interval(draws.mean(axis=1), level=level)
-    rows.append(
-        _curve(
-            "all", point.mean(axis=0), all_low, all_high, outputs.sum(axis=0), enough.all(axis=0)
-        )
-    )
+    rows.append(_curve("all", point.mean(axis=0), all_low, all_high, outputs.sum(axis=0), reached))
     return pl.concat(rows)
 
 

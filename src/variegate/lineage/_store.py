@@ -13,14 +13,11 @@ import polars as pl
 
 from variegate.errors import DataError
 from variegate.lineage._result import Caution, StageInfo, Trace
+from variegate.lineage._tables import TABLES
 from variegate.samples import RunDirectory, Samples, write_atomically
 
 __all__ = ["load_trace", "save_trace"]
 
-_TABLES = (
-    "levels", "per_prompt", "losses", "retained", "decomposition", "formats", "positions",
-    "layers", "exact",
-)  # fmt: skip
 _VERSION = 1
 
 
@@ -32,7 +29,7 @@ def save_trace(trace: Trace, run: RunDirectory) -> None:
     n_samples, note).
     """
     folder = run.path / "trace"
-    for name in _TABLES:
+    for name in TABLES:
         _write(folder / f"{name}.parquet", getattr(trace, name))
     _write(folder / "samples.parquet", trace.samples.frame)
     run.write_frame("scores.parquet", scores(trace))
@@ -82,7 +79,7 @@ def load_trace(out: str | Path) -> Trace:
         metrics=about["metrics"],
         settings=about["settings"],
         samples=Samples(frame=pl.read_parquet(folder / "samples.parquet"), source=str(out)),
-        **{name: pl.read_parquet(folder / f"{name}.parquet") for name in _TABLES},
+        **{name: pl.read_parquet(folder / f"{name}.parquet") for name in TABLES},
     )
 
 

@@ -14,10 +14,12 @@ from typing import Any
 import polars as pl
 
 from variegate.embedding import Cached, Embedder, embedder
-from variegate.errors import DataError, NotComparable, UnknownName
+from variegate.errors import DataError, NotComparable
+from variegate.judging import verifier
 from variegate.lineage._cautions import cautions_of
 from variegate.lineage._cube import cube_of
 from variegate.lineage._decompose import decompose
+from variegate.lineage._exact import exact_function
 from variegate.lineage._formats import formats_of
 from variegate.lineage._headline import headline
 from variegate.lineage._layers import layers_of
@@ -27,16 +29,14 @@ from variegate.lineage._outputs import Progress, gather, sources_of
 from variegate.lineage._positions import positions_of
 from variegate.lineage._result import StageInfo, Trace
 from variegate.lineage._store import save_trace
+from variegate.lineage._tables import stacked, table
 from variegate.lineage._validate import missing_files, prompts_of
-from variegate.metrics import Measurement, measure, metric, metric_names
-from variegate.samples import RunDirectory, Samples
+from variegate.metrics import Measurement, measure, metric
+from variegate.samples import Prompt, RunDirectory, Samples
 
 __all__ = ["trace"]
 
-DECOMPOSITION_TABLE = {
-    "stage": pl.String, "task": pl.String, "part": pl.String, "value": pl.Float64,
-    "low": pl.Float64, "high": pl.Float64, "n_matched": pl.Int64, "note": pl.String,
-}  # fmt: skip
+_K = 10  # the k of distinct@k and its kin
 
 
 def trace(
@@ -90,14 +90,15 @@ def trace(
     """
     begun, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     lineage = lineage if isinstance(lineage, Lineage) else Lineage.read(lineage)
-    _refuse_unknown(lineage)
+    _refuse_missing(lineage)
     prompts = prompts_of(lineage)
+    _refuse_unknown(lineage, prompts)
     sources = sources_of(lineage, prompts)
     chance: dict[str, Any] = {"resamples": resamples, "level": level, "seed": lineage.seed}
     with _run(out, sources) as run:
-        said = gather(lineage, prompts, run=run, progress=progress)
-        stages = said.stages
         embed = _embedder(lineage, run)
+        said = gather(lineage, prompts, k=_k(lineage), run=run, progress=progress)
+        stages = said.stages
 
         measured = _measure(said.samples, lineage, embed, chance)
         levels, per_prompt = levels_of(measured.frame, measured.per_prompt, stages)
@@ -109,7 +110,8 @@ def trace(
         positions = positions_of(said.entropies, [stage.name for stage in stages], **chance)
         layers, left_out = layers_of(lineage)
 
-        about = _about(levels)
+        about, n = _about(levels), measured.settings["n"]["most"]
+        embedding = measured.settings["embedder"] or {}
         found = Trace(
             name=lineage.name,
             stages=stages,
@@ -123,7 +125,7 @@ def trace(
                 decomposition=decomposition,
                 formats=formats,
                 metrics=about,
-                k=lineage.samples_per_prompt,
+                among={"distinct_at_k": measured.settings["k"], "vendi": n},
             ),
             levels=levels,
             per_prompt=per_prompt,
@@ -143,17 +145,17 @@ def trace(
                     levels=levels,
                     decomposition=decomposition,
                     metric=lineage.metric,
-                    floor=measured.settings.get("similarity_floor"),
+                    floor=embedding.get("floor"),
                 ),
                 *left_out,
             ),
             metrics=about,
             settings={
                 **sources,
-                **chance,
+                **measured.settings,
+                "samples_per_prompt": n,
                 "metric": lineage.metric,
                 "distance": lineage.distance,
-                "measure": dict(measured.settings),
                 "models": said.models,
                 "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
                 "started": started,
@@ -167,8 +169,7 @@ def trace(
     return found
 
 
-def _refuse_unknown(lineage: Lineage) -> None:
-    """Refuse before the first draw what would fail after the last."""
+def _refuse_missing(lineage: Lineage) -> None:
     missing = missing_files(lineage)
     if missing:
         raise DataError(
@@ -176,9 +177,16 @@ def _refuse_unknown(lineage: Lineage) -> None:
             f"{'; '.join(missing)}.",
             hint="Paths in a LINEAGE.toml are relative to the file.",
         )
+
+
+def _refuse_unknown(lineage: Lineage, prompts: Sequence[Prompt]) -> None:
+    """Refuse before the first draw what would fail after the last."""
     for name in (lineage.metric, *(lineage.metrics or ())):
-        if name not in metric_names():
-            raise UnknownName("metric", name, metric_names())
+        metric(name)
+    for name in sorted({prompt.verifier for prompt in prompts if prompt.verifier}):
+        verifier(name)
+    if lineage.exact:
+        exact_function(lineage.exact)
 
 
 @contextlib.contextmanager
@@ -201,7 +209,12 @@ def _measure(
     wanted = lineage.metrics
     if wanted is not None:
         wanted = tuple(dict.fromkeys([lineage.metric, *wanted]))
-    return measure(samples, metrics=wanted, embedder=embed, **chance)
+    k = _k(lineage) if lineage.exact else None  # the true values were made for this k
+    return measure(samples, metrics=wanted, embedder=embed, k=k, **chance)
+
+
+def _k(lineage: Lineage) -> int:
+    return min(_K, lineage.samples_per_prompt)
 
 
 def _decompositions(
@@ -213,7 +226,7 @@ def _decompositions(
 ) -> pl.DataFrame:
     """Split the loss of every stage against the root, where there are verdicts on both sides."""
     root = stages[0].name
-    tables = [pl.DataFrame(schema=DECOMPOSITION_TABLE)]
+    tables = []
     for stage in stages[1:]:
         both = samples.frame.filter(pl.col("arm").is_in([root, stage.name]))
         try:
@@ -227,9 +240,8 @@ def _decompositions(
             )
         except (DataError, NotComparable):
             continue  # nobody judged these outputs: the headline says that it cannot be told
-        named = split.frame.with_columns(pl.lit(stage.name).alias("stage"))
-        tables.append(named.select(pl.col(c).cast(t) for c, t in DECOMPOSITION_TABLE.items()))
-    return pl.concat(tables)
+        tables.append(table("decomposition", split.frame, stage=stage.name))
+    return stacked("decomposition", tables)
 
 
 def _arms(samples: Samples) -> list[str]:
