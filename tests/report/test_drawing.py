@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from variegate.lineage import StageInfo
 from variegate.report._looks import DARK, LIGHT, looks
-from variegate.report._plane import Point, nondominated
 from variegate.report._reading import columns
 from variegate.report._svg import Label, Linear, Log, around, el, spread, ticks
 
@@ -149,18 +148,6 @@ def test_kinds_that_repeat_along_a_branch_stand_by_depth():
     at, names = columns(tree(("base", None, "base"), ("a", "base", "sft"), ("b", "a", "sft")))
     assert at == {"base": 0, "a": 1, "b": 2}
     assert names == ["base", "step 1", "step 2"]
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=10))
-@settings(deadline=None)
-def test_the_front_holds_exactly_what_nothing_beats(pairs):
-    look = looks(tree(("base", None, "base")))["base"]
-    points = [Point(name=str(i), look=look, quality={"value": q}, variety={"value": v})
-              for i, (q, v) in enumerate(pairs)]  # fmt: skip
-    kept = {point.name for point in nondominated(points)}
-    for i, (q, v) in enumerate(pairs):
-        beaten = any((a >= q and b > v) or (a > q and b >= v) for a, b in pairs)
-        assert (str(i) in kept) == (not beaten)
 
 
 def test_the_waterfall_sums_to_the_level_of_the_stage(trace_of):

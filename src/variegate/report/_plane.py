@@ -9,11 +9,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from variegate.fronts import nondominated
 from variegate.report._looks import Look
 from variegate.report._numbers import between, known, level
 from variegate.report._svg import Linear, el, mark, picture, text, ticks, width_of
 
-__all__ = ["Point", "nondominated", "plane"]
+__all__ = ["Point", "plane"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,17 +31,6 @@ class Point:
     def known(self) -> bool:
         """Whether it can be drawn."""
         return known(self.quality.get("value")) and known(self.variety.get("value"))
-
-
-def nondominated(points: Sequence[Point]) -> list[Point]:
-    """Keep the points that no other beats on one axis without losing on the other."""
-
-    def beats(a: Point, b: Point) -> bool:
-        ahead = [a.quality["value"] - b.quality["value"], a.variety["value"] - b.variety["value"]]
-        return bool(min(ahead) >= 0 and max(ahead) > 0)
-
-    kept = [p for p in points if not any(beats(other, p) for other in points)]
-    return sorted(kept, key=lambda p: p.quality["value"])
 
 
 def plane(
@@ -67,7 +57,9 @@ def plane(
     body.append(text(0, 15, f"↑ {variety}", class_="axis"))
     body.append(text(right, bottom + 42, f"{quality} →", class_="axis", anchor="end"))
     spots = {p.name: (x(p.quality["value"]), y(p.variety["value"])) for p in points}
-    front = [spots[p.name] for p in nondominated(points)]
+    places = [(p.quality["value"], p.variety["value"]) for p in points]
+    kept = nondominated(places)
+    front = sorted(spot for spot, best in zip(spots.values(), kept, strict=True) if best)
     if len(front) > 1:
         path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in front)
         body.append(el("path", d=path, class_="front"))
