@@ -7,6 +7,7 @@ import pytest
 from variegate.errors import DataError, NotComparable, UnknownName, UsageError
 from variegate.estimate import bootstrap
 from variegate.lineage import decompose, exact_account, pair_account, split
+from variegate.metrics import measure
 from variegate.samples import Samples
 
 RIGHT = "abc"
@@ -229,3 +230,20 @@ def test_intervals_of_the_parts_cover_the_exact_parts():
             hits[part] += estimate.low <= float(getattr(truth, part).mean()) <= estimate.high
     for part, count in hits.items():
         assert 0.90 <= count / worlds <= 0.99, (part, count / worlds)
+
+
+def test_the_total_is_what_measure_calls_gini_simpson():
+    """Answers where there are some, texts otherwise: the same classes in both rooms."""
+    rng = np.random.default_rng(0)
+    said = [
+        row | {"text": row["answer"].upper() + "  ", "answer": None if i % 3 else row["answer"]}
+        for i, row in enumerate(
+            rows("base", rng.choice(list("abcx"), 12).tolist())
+            + rows("post", rng.choice(list("abcx"), 12).tolist())
+        )
+    ]
+    samples = Samples.from_rows(said)
+    table = measure(samples, metrics=["gini_simpson"], resamples=20).frame.filter(task="t")
+    levels = dict(table.select("arm", "value").iter_rows())
+    result = decompose(samples, base="base", post="post", distance="answer", resamples=20)
+    assert result.value("total") == pytest.approx(levels["base"] - levels["post"])

@@ -90,7 +90,7 @@ def decompose(
         base: arm of the earlier checkpoint.
         post: arm of the later one.
         distance: ``"embedding"`` for 1 - cosine, ``"answer"`` for 0 or 1 on canonical answers
-            (the text where there is none).
+            (the normalised text where there is none).
         embedder: name or object as `variegate.embedding.embedder` takes it.
         features: (rows of samples, d) vectors instead of an embedder.
         seed: of the bootstrap and of the subsets.
@@ -250,13 +250,22 @@ def _distances(samples: Samples, side: _Side, vectors: NDArray[Any] | None) -> F
         rows = vectors[side.rows]
         apart = np.clip(1 - rows @ rows.swapaxes(1, 2), 0.0, 2.0)
     else:
-        said = samples.frame.select(pl.coalesce("answer", "text").fill_null(""))
-        _, code = np.unique(said.to_series().to_numpy(), return_inverse=True)
-        codes = code[side.rows]
+        codes = _answer_codes(samples)[side.rows]
         apart = (codes[:, :, None] != codes[:, None, :]).astype(np.float64)
     diagonal = np.arange(apart.shape[1])
     apart[:, diagonal, diagonal] = 0.0
     return np.asarray(apart, dtype=np.float64)
+
+
+def _answer_codes(samples: Samples) -> NDArray[np.intp]:
+    """Class of every output, as `gini_simpson` counts it: the answer, or the normalised text."""
+    from variegate.judging import normalise
+
+    said = [
+        f"a{answer}" if answer is not None else f"t{normalise(text or '')}"
+        for answer, text in samples.frame.select("answer", "text").iter_rows()
+    ]
+    return np.unique(np.array(said), return_inverse=True)[1]
 
 
 def _vendi_right(
@@ -268,7 +277,7 @@ def _vendi_right(
     rng: np.random.Generator,
 ) -> Floats:
     """(P,) Vendi score of `numbers` right outputs, averaged over random subsets of that size."""
-    from variegate.metrics._vendi import vendi
+    from variegate.metrics import vendi
 
     out = np.full(len(apart), np.nan)
     chosen_size, right = np.array(numbers, dtype=int), correct.sum(axis=1)
