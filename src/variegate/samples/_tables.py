@@ -49,6 +49,7 @@ class Table:
     listed_in: str | None = None  # the key under which lists of completions stood
     renamed: dict[str, str] = field(default_factory=dict)
     ignored: dict[str, None] = field(default_factory=dict)  # an ordered set
+    _known: dict[tuple[str, ...], dict[str, str]] = field(default_factory=dict)
 
     @classmethod
     def gather(cls, values: Iterable[tuple[str, Any]]) -> Table:
@@ -81,8 +82,9 @@ class Table:
             else ("one row an output")
         )
         notes = [f"{found!r} read as {name!r}" for found, name in self.renamed.items()]
-        if self.ignored:
-            notes.append("left aside: " + ", ".join(map(repr, self.ignored)))
+        ignored = [key for key in self.ignored if key != self.listed_in]
+        if ignored:
+            notes.append("left aside: " + ", ".join(map(repr, ignored)))
         return clean_text("; ".join([f"{container}, {shape}", *notes]))
 
     def _add(self, place: str, value: Mapping[str, Any]) -> None:
@@ -96,7 +98,6 @@ class Table:
             self._finish(place, row)
             return
         self.listed_in = listed
-        self.ignored.pop(listed, None)
         outputs = value[listed]
         for index, output in enumerate(outputs):
             where = f"{place} ({listed}[{index}])"
@@ -116,18 +117,13 @@ class Table:
             self._finish(where, own | self._rename(output))
 
     def _rename(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        row: dict[str, Any] = {}
-        names = {name: (name, *ALIASES.get(name, ())) for name in SCHEMA}
-        used = set()
-        for name, candidates in names.items():
-            found = next((key for key in candidates if key in value), None)
-            if found is not None:
-                row[name] = value[found]
-                used.add(found)
-                if found != name:
-                    self.renamed[found] = name
-        self.ignored |= dict.fromkeys(str(key) for key in value if key not in used)
-        return row
+        keys = tuple(value)
+        if keys not in self._known:
+            self._known[keys] = _columns_of(keys)
+            found = self._known[keys]
+            self.renamed |= {key: name for name, key in found.items() if key != name}
+            self.ignored |= dict.fromkeys(str(key) for key in keys if key not in found.values())
+        return {name: value[key] for name, key in self._known[keys].items()}
 
     def _finish(self, place: str, row: dict[str, Any]) -> None:
         if "text" not in row and row.get("finish") is None:
@@ -158,6 +154,16 @@ class Table:
             row.pop("prompt_id", None)
         del self.renamed["id"]
         self.ignored["id"] = None
+
+
+def _columns_of(keys: tuple[str, ...]) -> dict[str, str]:
+    """Say for each column of the schema under which of the keys it stands."""
+    names = {name: (name, *ALIASES.get(name, ())) for name in SCHEMA}
+    found = {
+        name: next((key for key in candidates if key in keys), None)
+        for name, candidates in names.items()
+    }
+    return {name: key for name, key in found.items() if key is not None}
 
 
 def prompt_words(value: Any, place: str) -> str | None:
