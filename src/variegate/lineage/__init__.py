@@ -1,6 +1,7 @@
 """Lineage: where along base → SFT → DPO → RL did the variety go."""
 
 from variegate.lineage._across import PerAndAcross, per_and_across_input
+from variegate.lineage._confounding import CausalBound, causal_bound
 from variegate.lineage._decompose import Decomposition, decompose
 from variegate.lineage._headline import headline
 from variegate.lineage._indicators import TopK, Turn, topk_indicators, turning_point
@@ -74,4 +75,6 @@ __all__ = [
     "kernel_divergence_score",
     "monge_gap",
     "depth_exponent",
+    "causal_bound",
+    "CausalBound",
 ]
