@@ -155,7 +155,7 @@ def test_fault_10_prompts_without_a_value_are_left_out_everywhere_and_counted():
     row = bootstrap_losses(frame, root="base", order=["sft"], resamples=50).frame.filter(task="a")
     assert row["percent"].item() == pytest.approx(-50)
     assert row["n_prompts"].item() == 2
-    assert "1 prompts without a value" in row["note"].item()
+    assert "1 of 3 prompts lack a value" in row["note"].item()
 
 
 def test_one_prompt_has_no_interval():

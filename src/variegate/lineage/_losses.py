@@ -155,9 +155,9 @@ def bootstrap_losses(
     complete = np.isfinite(table).all(axis=1)
     notes = {}
     for task in tasks:
-        left_out = int((~complete & (labels == task)).sum())
-        if left_out:
-            notes[task] = f"{left_out} prompts without a value at every stage left out"
+        here = labels == task
+        if left_out := int((~complete & here).sum()):
+            notes[task] = f"{left_out} of {int(here.sum())} prompts lack a value at some stage"
     kept, strata = table[complete], labels[complete]
     point = np.full((len(tasks), len(stages)), np.nan)
     resampled = np.full((resamples, len(tasks), len(stages)), np.nan)

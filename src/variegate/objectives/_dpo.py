@@ -31,7 +31,7 @@ def dpo_loss(
 
     s is the slope f' of the divergence's generator at u = policy/reference, up to a constant:
     ln u for reverse KL (plain DPO), -1/u for forward KL, ln(u/(1 + u)) for JS,
-    (1 - u^(-α))/α for alpha, 2 - 2/√u halved for Hellinger. The gradient with respect to ln u
+    (1 - u^(-α))/α for alpha, 1 - 1/√u for Hellinger. The gradient with respect to ln u
     is β u f''(u) times the usual factor: under all but reverse KL it is largest where the
     chosen answer has *lost* mass, so those cover.
 
