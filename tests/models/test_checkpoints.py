@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -134,6 +136,20 @@ def test_fault_38_a_name_of_a_hub_is_a_folder_that_is_not_there():
     with pytest.raises(CheckpointError, match="found none") as caught:
         transformers_model("some-org/some-model")
     assert "nothing is downloaded" in caught.value.hint
+
+
+@pytest.mark.fault(38)
+@pytest.mark.parametrize("name", ["torch", "transformers"])
+def test_fault_38_without_torch_the_room_opens_and_the_checkpoint_says_what_to_install(name):
+    code = (
+        f"import sys; sys.modules[{name!r}] = None\n"
+        "import variegate.models as models, variegate.errors as errors\n"
+        "assert not {'transformers', 'torch', 'scipy'} & {m for m in sys.modules if sys.modules[m]}\n"
+        "try:\n    models.transformers_model('x')\n"
+        "except errors.MissingExtra as error:\n    print(error.hint)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "pip install 'variegate[torch]'"
 
 
 def test_a_checkpoint_that_brings_its_own_code_is_refused(checkpoint, tmp_path):

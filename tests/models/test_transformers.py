@@ -124,7 +124,8 @@ def test_fault_24_a_run_of_a_checkpoint_goes_on_where_it_stopped(checkpoint, tmp
         assert collect(arm, PROMPTS, n=12, run=run).frame.equals(whole)
 
 
-def test_what_ends_a_draw_is_told(model):
+@pytest.mark.fault(7)
+def test_fault_07_a_draw_says_whether_it_ended_was_cut_or_is_empty(model):
     frame = draw(model, n=60, max_tokens=4)
     ended = frame["token_ids"].list.last() == END
     assert 0 < ended.sum() < len(ended)

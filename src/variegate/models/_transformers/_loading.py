@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from variegate.errors import CheckpointError, MissingExtra
 from variegate.models._safetensors import check_safetensors
@@ -84,11 +86,6 @@ def load(
     folder: Path, *, gguf_file: str | None, dtype: torch.dtype, device: str
 ) -> tuple[Any, Any]:
     """Load model and tokenizer from a folder that was looked at; offline, no foreign code."""
-    try:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-        from transformers.utils import logging
-    except ImportError as error:
-        raise MissingExtra("Opening a checkpoint", "torch") from error
     safe: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
     if gguf_file is not None:
         _need_gguf()
