@@ -12,7 +12,13 @@ __all__ = ["normalise"]
 # joiners U+200C and U+200D stay: they tell emoji and Persian words apart.
 _INVISIBLE = re.compile("[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _MINUS = str.maketrans("\u2212\u2010\u2011", "---")
-_NUMBER = re.compile(r"[-+]?\.?\d")
+_SIGN = re.compile(r"[-+]?\.?$")
+# Compatibility forms above these are gone after NFKC; the percent sign is part of its number.
+_PUNCTUATION = "`^" + "".join(
+    character
+    for character in map(chr, range(0x3100))
+    if unicodedata.category(character).startswith("P") and character != "%"
+)
 
 
 def normalise(
@@ -55,14 +61,8 @@ def normalise(
 
 def _bare(word: str) -> str:
     """Drop punctuation at both ends of a word, but not the sign of a number."""
-    end = len(word)
-    while end and _is_punctuation(word[end - 1]) and word[end - 1] != "%":
-        end -= 1
-    start = 0
-    while start < end and _is_punctuation(word[start]) and not _NUMBER.match(word, start):
-        start += 1
-    return word[start:end]
-
-
-def _is_punctuation(character: str) -> bool:
-    return unicodedata.category(character).startswith("P") or character in "`^"
+    bare = word.strip(_PUNCTUATION)
+    if bare and bare[0].isdigit() and not word.startswith(bare):
+        sign = _SIGN.search(word, 0, word.index(bare))
+        bare = (sign[0] if sign else "") + bare
+    return bare

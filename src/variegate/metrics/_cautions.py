@@ -38,6 +38,7 @@ def cautions_about(samples: Samples, groups: Groups, *, embedded: bool) -> tuple
         if members.any():
             found += _counts(groups, members, arm)
             found += _short(groups, members, arm)
+    found += _between_arms(groups)
     if embedded:
         found += _floor(groups)
     return tuple(found)
@@ -53,7 +54,7 @@ def _finishes(frame: pl.DataFrame, arm: str) -> list[Caution]:
     empty = int((answered["text"].fill_null("").str.strip_chars() == "").sum())
     if empty:
         text = f"of {arm} are empty; they count as one answer, unlike any other."
-        found.append(_caution("empty", arm, empty, total, text))
+        found.append(_caution("empty", arm, empty, answered.height, text))
     judged_tasks = answered.group_by("task").agg(
         pl.col("correct").is_null().sum().alias("unscored"), pl.len()
     )
@@ -86,6 +87,21 @@ def _counts(groups: Groups, members: NDArray[np.bool_], arm: str) -> list[Cautio
             )
         )  # fmt: skip
     return found
+
+
+def _between_arms(groups: Groups) -> list[Caution]:
+    most = {arm: int(groups.n[groups.arm == arm].max(initial=0)) for arm in groups.arms}
+    fewer = [arm for arm, n in most.items() if n < max(most.values())]
+    if not fewer:
+        return []
+    text = (
+        f"{', '.join(fewer)} ha{'s' if len(fewer) == 1 else 've'} fewer outputs a prompt than "
+        "other arms; metrics that grow with n must not be compared between them (compare takes "
+        "equal numbers)."
+    )
+    return [
+        Caution(kind="unequal-n", where="all arms", count=len(fewer), total=len(most), text=text)
+    ]
 
 
 def _short(groups: Groups, members: NDArray[np.bool_], arm: str) -> list[Caution]:

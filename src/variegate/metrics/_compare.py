@@ -12,9 +12,10 @@ import polars as pl
 from variegate.embedding import Embedder, Encoder
 from variegate.errors import NotComparable
 from variegate.estimate import Estimate, bootstrap
+from variegate.metrics._grouping import outputs_only
 from variegate.metrics._measure import measure
 from variegate.metrics._registry import metric
-from variegate.metrics._result import LEVELS, Caution, Comparison, Measurement
+from variegate.metrics._result import LEVELS, Caution, Comparison, Measurement, level_row
 from variegate.samples import Samples
 
 __all__ = ["compare"]
@@ -74,8 +75,9 @@ def compare(
         side.frame.with_columns(pl.lit(name).alias("arm"))
         for side, name in zip((a, b), names, strict=True)
     ]
-    frames, notes = _matched(frames, names)
-    frames, more = _equalised(frames, names, seed=seed)
+    counts = outputs_only(drop_empty=empty == "drop")
+    frames, notes = _matched(frames, names, counts)
+    frames, more = _equalised(frames, names, counts, seed=seed)
     both = Samples.from_frame(pl.concat(frames).with_columns(pl.lit(None).alias("sample_id")))
     measured = measure(
         both,
@@ -113,11 +115,10 @@ def _names(a: Samples, b: Samples) -> tuple[str, str]:
 
 
 def _matched(
-    frames: list[pl.DataFrame], names: tuple[str, str]
+    frames: list[pl.DataFrame], names: tuple[str, str], counts: pl.Expr
 ) -> tuple[list[pl.DataFrame], list[Caution]]:
     """Rows of the prompts that both sides have."""
-    outputs = [f.filter(pl.col("finish").ne_missing("error")) for f in frames]
-    keys = [f.select(_KEY).unique() for f in outputs]
+    keys = [f.filter(counts).select(_KEY).unique() for f in frames]
     common = keys[0].join(keys[1], on=_KEY, how="inner")
     if common.is_empty():
         raise NotComparable(
@@ -139,10 +140,10 @@ def _matched(
 
 
 def _equalised(
-    frames: list[pl.DataFrame], names: tuple[str, str], *, seed: int
+    frames: list[pl.DataFrame], names: tuple[str, str], counts: pl.Expr, *, seed: int
 ) -> tuple[list[pl.DataFrame], list[Caution]]:
     """Equal numbers of outputs, prompt by prompt, by a seeded random subset of the larger side."""
-    kept = [f.filter(pl.col("finish").ne_missing("error")) for f in frames]
+    kept = [f.filter(counts) for f in frames]
     sizes = [dict(((t, p), n) for t, p, n in f.group_by(_KEY).len().iter_rows()) for f in kept]
     rng = np.random.default_rng(seed)
     equal, notes = [], []
@@ -165,9 +166,9 @@ def _equalised(
                 Caution(kind="unequal-n", where=name, count=cut, total=groups.height, text=text)
             )
         equal.append(frame[np.concatenate(rows)] if cut else frame)
-    # Failed draws are no outputs, but their number belongs to the cautions.
-    failed = [f.filter(pl.col("finish").eq_missing("error")) for f in frames]
-    return [pl.concat(pair) for pair in zip(equal, failed, strict=True)], notes
+    # What does not count as an output is kept for the cautions, which count it.
+    others = [f.filter(counts.not_()) for f in frames]
+    return [pl.concat(pair) for pair in zip(equal, others, strict=True)], notes
 
 
 def _differences(
@@ -199,13 +200,8 @@ def _differences(
         notes = [
             note for note in dict.fromkeys((first["note"], other["note"], estimate.note)) if note
         ]
-        rows.append(
-            {
-                "arm": label, "task": task, "metric": name, "value": estimate.value,
-                "low": estimate.low, "high": estimate.high, "n_prompts": estimate.n_prompts,
-                "n_samples": first["n_samples"] + other["n_samples"], "note": "; ".join(notes),
-            }
-        )  # fmt: skip
+        samples = first["n_samples"] + other["n_samples"]
+        rows.append(level_row(label, task, name, estimate, samples, "; ".join(notes)))
     return rows
 
 

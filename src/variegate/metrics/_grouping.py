@@ -16,9 +16,17 @@ from variegate.metrics._length import common_length, truncated
 from variegate.metrics._words import NGrams
 from variegate.samples import Samples
 
-__all__ = ["Groups"]
+__all__ = ["Groups", "outputs_only"]
 
 Ints = NDArray[np.int64]
+
+
+def outputs_only(*, drop_empty: bool) -> pl.Expr:
+    """Rows that count as outputs: what failed does not, what is empty if so wished."""
+    alive = pl.col("finish").ne_missing("error")
+    if not drop_empty:
+        return alive
+    return alive & (pl.col("text").fill_null("").str.strip_chars() != "")
 
 
 class Groups:
@@ -40,10 +48,7 @@ class Groups:
         frame = samples.frame.with_columns(pl.col("text").fill_null(""))
         arms = frame["arm"].unique(maintain_order=True).to_list()
         tasks = frame["task"].unique(maintain_order=True).to_list()
-        frame = frame.filter(pl.col("finish").ne_missing("error"))
-        if drop_empty:
-            frame = frame.filter(pl.col("text").str.strip_chars() != "")
-        self.frame = frame.sort(
+        self.frame = frame.filter(outputs_only(drop_empty=drop_empty)).sort(
             pl.col("arm").replace_strict(arms, range(len(arms)), return_dtype=pl.Int64),
             pl.col("task").replace_strict(tasks, range(len(tasks)), return_dtype=pl.Int64),
             "prompt_id",

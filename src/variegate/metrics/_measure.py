@@ -19,7 +19,7 @@ from variegate.metrics._cautions import cautions_about
 from variegate.metrics._entries import VOCABULARY
 from variegate.metrics._grouping import Groups
 from variegate.metrics._registry import Metric, default_names, metric, resolve
-from variegate.metrics._result import LEVELS, PER_PROMPT, Measurement
+from variegate.metrics._result import LEVELS, PER_PROMPT, Measurement, level_row, rounded
 from variegate.metrics._words import TOKENIZER
 from variegate.samples import Samples
 
@@ -159,6 +159,7 @@ def _column(groups: Groups, entry: Metric, plan: _Plan) -> _Column:
         # A metric that breaks, most likely somebody else's, must not take the others with it.
         _log.warning("The metric %r failed.", entry.name, exc_info=error)
         reasons = [f"failed: {type(error).__name__}: {error}"] * len(groups)
+    values = np.array([rounded(value) for value in values.tolist()])
     for g in np.flatnonzero(usable & np.isnan(values)):
         reasons[g] = reasons[g] or "nothing to count"
     return _Column(metric=entry, values=values, reasons=reasons)
@@ -219,7 +220,7 @@ def _levels(groups: Groups, columns: list[_Column], arm: str, plan: _Plan) -> li
             if len(used) or plan.asked or _failed(column):
                 samples = int(groups.outputs(column.metric.needs)[used].sum())
                 note = _note(column, members[of_task], estimate, plan)
-                rows.append(_row(arm, task, column.metric.name, estimate, samples, note))
+                rows.append(level_row(arm, task, column.metric.name, estimate, samples, note))
     return rows
 
 
@@ -262,10 +263,10 @@ def _set_levels(groups: Groups, entry: Metric, arm: str, plan: _Plan) -> list[di
             estimate = _broken(f"failed: {type(error).__name__}: {error}", plan)
         estimates.append(estimate)
         samples = int(groups.n[members].sum())
-        rows.append(_row(arm, task, entry.name, estimate, samples, estimate.note))
+        rows.append(level_row(arm, task, entry.name, estimate, samples, estimate.note))
     if len(estimates) > 1:
         samples = sum(row["n_samples"] for row in rows)
-        rows.append(_row(arm, "all", entry.name, _mean(estimates, plan), samples, ""))
+        rows.append(level_row(arm, "all", entry.name, _mean(estimates, plan), samples, ""))
     return rows
 
 
@@ -290,15 +291,6 @@ def _broken(note: str, plan: _Plan) -> Estimate:
     return Estimate(value=nan, low=nan, high=nan, n_prompts=0, level=plan.level, note=note)
 
 
-def _row(
-    arm: str, task: str, name: str, estimate: Estimate, samples: int, note: str
-) -> dict[str, Any]:
-    return {
-        "arm": arm, "task": task, "metric": name, "value": estimate.value, "low": estimate.low,
-        "high": estimate.high, "n_prompts": estimate.n_prompts, "n_samples": samples, "note": note,
-    }  # fmt: skip
-
-
 def _per_prompt(groups: Groups, columns: list[_Column]) -> pl.DataFrame:
     keys = groups.keys.select("arm", "task", "prompt_id")
     parts = [
@@ -317,7 +309,7 @@ def _settings(
     if embedded:
         used = groups.embedder
         about = {"name": used.name, "dim": used.dim, "revision": used.revision}
-        about["floor"] = groups.floor
+        about["floor"] = rounded(groups.floor)
     return {
         "metrics": list(names),
         "k": plan.k,

@@ -10,7 +10,19 @@ from typing import Any
 
 import polars as pl
 
-__all__ = ["LEVELS", "PER_PROMPT", "Caution", "Comparison", "Measurement", "rows"]
+from variegate.estimate import Estimate
+from variegate.samples import clean_text
+
+__all__ = [
+    "LEVELS",
+    "PER_PROMPT",
+    "Caution",
+    "Comparison",
+    "Measurement",
+    "level_row",
+    "rounded",
+    "rows",
+]
 
 LEVELS: dict[str, Any] = {
     "arm": pl.String, "task": pl.String, "metric": pl.String, "value": pl.Float64,
@@ -98,6 +110,22 @@ class Comparison:
         return _html(self.differences, self.cautions)
 
 
+def rounded(value: float) -> float:
+    """Ten significant digits: the last bits differ with the number of threads."""
+    return float(f"{value:.10g}")
+
+
+def level_row(
+    arm: str, task: str, name: str, estimate: Estimate, samples: int, note: str
+) -> dict[str, Any]:
+    """One row of the long table."""
+    return {
+        "arm": arm, "task": task, "metric": name, "value": rounded(estimate.value),
+        "low": rounded(estimate.low), "high": rounded(estimate.high),
+        "n_prompts": estimate.n_prompts, "n_samples": samples, "note": note,
+    }  # fmt: skip
+
+
 def rows(result: Measurement | Comparison) -> list[dict[str, Any]]:
     """The long table as plain dictionaries, NaN as None, ready for strict JSON.
 
@@ -131,12 +159,12 @@ def _text(name: str, frame: pl.DataFrame, cautions: tuple[Caution, ...]) -> str:
     table = [["arm", "task", "metric", "value", "interval", "prompts"]]
     table += [_cells(row) for row in _shown(frame).iter_rows(named=True)]
     # Names come from files: nothing that moves a cursor reaches the terminal.
-    table = [["".join(c if c.isprintable() else "?" for c in cell) for cell in r] for r in table]
+    table = [[clean_text(cell) for cell in row] for row in table]
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     lines = [
         "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in table
     ]
-    lines += [f"careful: {caution.text}" for caution in cautions]
+    lines += [f"careful: {clean_text(caution.text)}" for caution in cautions]
     return "\n".join([name, *lines])
 
 

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from variegate.errors import DataError, UsageError
-from variegate.metrics._arrays import finite, unit_rows
+from variegate.metrics._arrays import finite, refuse_bad, unit_rows
 
 __all__ = ["vendi", "vendi_sensitivity"]
 
 Floats = NDArray[np.float64]
 
+_EPS = float(np.finfo(np.float64).eps)
 _MEMORY = 2 * 2**30  # bytes one spectrum may take; more is refused with the estimate
 _CHUNK = 64 * 2**20  # bytes of rows brought to float64 at a time
 
@@ -72,7 +73,7 @@ def vendi(
     if features is not None:
         scores = _of_features(np.asarray(features), q, weights)
     else:
-        scores = _of_kernel(finite(kernel, "kernel", axes=2), q, weights, indefinite)
+        scores = _of_kernel(np.asarray(kernel), q, weights, indefinite)
     return float(scores) if scores.ndim == 0 else scores
 
 
@@ -94,10 +95,18 @@ def vendi_sensitivity(features: ArrayLike) -> Floats:
         [-1.124, -1.124, 0.186]
     """
     X = unit_rows(features)
-    lam, axes = np.linalg.eigh(X.T @ X / len(X))
-    keep = lam > _tolerance(lam, len(X))
-    entropy = -float(np.sum(lam[keep] * np.log(lam[keep])))
-    surprise = -((X @ axes[:, keep]) ** 2) @ np.log(lam[keep])
+    n, d = X.shape
+    if n <= d:
+        # (xᵢ · v_k)² = n λ_k u_ik² for the eigenvectors u of X Xᵀ / n.
+        lam, axes = np.linalg.eigh(X @ X.T / n)
+        onto = n * lam * axes**2
+    else:
+        lam, axes = np.linalg.eigh(X.T @ X / n)
+        onto = (X @ axes) ** 2
+    keep = lam > _tolerance(lam, n)
+    logs = np.log(lam[keep])
+    entropy = -float(np.sum(lam[keep] * logs))
+    surprise = -onto[:, keep] @ logs
     result: Floats = np.exp(entropy) * (surprise - 1)
     return result
 
@@ -111,6 +120,7 @@ def _of_features(X: NDArray[Any], q: float, weights: ArrayLike | None) -> Floats
         return np.full(lead, np.nan)
     side = min(n, d)
     _refuse_if_huge(side)
+    refuse_bad(X, "features", axes=2)
     sets, shares = X.reshape(-1, n, d), p.reshape(-1, n)
     step = max(1, _CHUNK // (8 * max(n * d, side * side)))
     scores = [
@@ -131,7 +141,7 @@ def _of_batch(X: NDArray[Any], p: Floats, q: float) -> Floats:
         gram, blank = np.zeros((m, d, d)), np.zeros((m, n), dtype=bool)
         step = max(1, _CHUNK // (8 * m * d))
         for i in range(0, n, step):
-            rows = unit_rows(X[:, i : i + step], first=i)
+            rows = unit_rows(X[:, i : i + step])
             blank[:, i : i + step] = ~rows.any(axis=-1)
             rows *= np.sqrt(p[:, i : i + step])[..., None]
             for j in range(m):
@@ -146,7 +156,10 @@ def _of_batch(X: NDArray[Any], p: Floats, q: float) -> Floats:
     return _hill(spectrum, q, n)
 
 
-def _of_kernel(K: Floats, q: float, weights: ArrayLike | None, indefinite: str) -> Floats:
+def _of_kernel(given: NDArray[Any], q: float, weights: ArrayLike | None, indefinite: str) -> Floats:
+    # Rounding of the caller's own precision: below it no eigenvalue can be told from zero.
+    precision = float(np.finfo(given.dtype).eps) if given.dtype.kind == "f" else _EPS
+    K = finite(given, "kernel", axes=2)
     if K.ndim < 2 or K.shape[-1] != K.shape[-2]:
         raise UsageError(f"Expected a kernel of shape (..., n, n), got {K.shape}.")
     n = K.shape[-1]
@@ -178,12 +191,12 @@ def _of_kernel(K: Floats, q: float, weights: ArrayLike | None, indefinite: str) 
             UserWarning,
             stacklevel=3,
         )
-    return _hill(spectrum, q, n)
+    return _hill(spectrum, q, n, precision=precision)
 
 
-def _hill(spectrum: Floats, q: float, n: int) -> Floats:
+def _hill(spectrum: Floats, q: float, n: int, *, precision: float = _EPS) -> Floats:
     """Order-q effective number of the eigenvalues; dust of rounding is no mode."""
-    lam = np.where(spectrum > _tolerance(spectrum, n), spectrum, 0.0)
+    lam = np.where(spectrum > _tolerance(spectrum, n, precision), spectrum, 0.0)
     lam = lam / lam.sum(axis=-1, keepdims=True)
     if q == 0:
         return np.asarray((lam > 0).sum(axis=-1), dtype=np.float64)
@@ -196,10 +209,10 @@ def _hill(spectrum: Floats, q: float, n: int) -> Floats:
     return np.asarray(np.sum(powers, axis=-1) ** (1.0 / (1.0 - q)))
 
 
-def _tolerance(spectrum: Floats, n: int) -> Floats:
+def _tolerance(spectrum: Floats, n: int, precision: float = _EPS) -> Floats:
     side = max(n, spectrum.shape[-1])
     top = spectrum.max(axis=-1, keepdims=True)
-    return np.asarray(side * np.finfo(np.float64).eps * top)
+    return np.asarray(side * precision * top)
 
 
 def _shares(weights: ArrayLike | None, shape: tuple[int, ...]) -> Floats:
