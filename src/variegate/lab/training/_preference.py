@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import LlamaForCausalLM
 
+WATCHED = 16  # samples a monitored prompt at every point of the curve
+
 __all__ = ["Pair", "pairs_from", "prefer"]
 
 
@@ -72,11 +74,11 @@ def prefer(
 
     spoken = draws(reference, prompts, template=template, each=drawn, generator=generator)
     pairs = pairs_from(prompts, spoken, rng)
-    rivals = draws(reference, monitored, template=template, each=drawn, generator=generator)
+    rivals = draws(reference, monitored, template=template, each=WATCHED, generator=generator)
     held_out = [pair.chosen for pair in pairs_from(monitored, rivals, rng)]
 
     def watch(step: int, losses: list[float], margins: list[float]) -> None:
-        own = draws(model, monitored, template=template, each=drawn, generator=generator)
+        own = draws(model, monitored, template=template, each=WATCHED, generator=generator)
         wins = [
             preference(score(prompt, mine), score(prompt, other))
             for prompt, ours, theirs in zip(monitored, own, rivals, strict=True)

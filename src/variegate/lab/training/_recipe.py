@@ -53,9 +53,9 @@ class Recipe:
     reinforcement: Schedule
     zero: Schedule
     beta: float = 0.2
-    drawn: int = 16
+    drawn: int = 32
     group: int = 8
-    points: int = 20
+    points: int = 12
     monitored: int = 6
     trained: int = 1000
 
@@ -64,11 +64,11 @@ RECIPES = {
     "full": Recipe(
         size=Size(hidden=96, feedforward=224, layers=4, heads=4),
         pretraining=Schedule(steps=2500, batch=128, rate=3e-3),
-        think=Schedule(steps=200, batch=128, rate=5e-4),
+        think=Schedule(steps=200, batch=128, rate=1e-3),
         instruct=Schedule(steps=200, batch=128, rate=5e-4),
-        preference=Schedule(steps=100, batch=64, rate=5e-5),
+        preference=Schedule(steps=100, batch=64, rate=1e-4),
         reinforcement=Schedule(steps=60, batch=40, rate=2e-4),
-        zero=Schedule(steps=80, batch=40, rate=2e-4),
+        zero=Schedule(steps=60, batch=40, rate=2e-4),
     ),
     "toy": Recipe(
         size=Size(hidden=16, feedforward=24, layers=1, heads=2),

@@ -38,8 +38,11 @@ def reinforce(
 
     from variegate.objectives import group_advantages, policy_gradient_loss
 
+    # Watching has a stream of its own: how often one looks must not change what is learned.
+    watching = torch.Generator().manual_seed(generator.initial_seed() + 1)
+
     def watch(step: int, rewards: list[float], entropies: list[float]) -> None:
-        own = draws(model, monitored, template=template, each=group, generator=generator)
+        own = draws(model, monitored, template=template, each=group, generator=watching)
         report(
             step,
             {

@@ -21,7 +21,7 @@ from variegate.lab.training._checkpoint import load, new_model, save
 from variegate.lab.training._corpus import instruct_lessons, page_lessons, think_lessons
 from variegate.lab.training._judge import accuracy, draws
 from variegate.lab.training._preference import prefer
-from variegate.lab.training._recipe import RECIPES, Recipe
+from variegate.lab.training._recipe import RECIPES, Recipe, Schedule
 from variegate.lab.training._reinforcement import reinforce
 from variegate.lab.training._supervised import Report, learn
 from variegate.lab.world import TASKS, training_prompts
@@ -103,7 +103,7 @@ def train(
         if stage.name not in wanted:
             continue
         folder = root / "checkpoints" / stage.name
-        settings = {"seed": seed, "scale": scale, "recipe": dataclasses.asdict(RECIPES[scale])}
+        settings = {"seed": seed, "scale": scale, **_settings(stage, RECIPES[scale])}
         if _finished(folder, settings):
             continue
         parent = None if stage.parent is None else root / "checkpoints" / stage.parent
@@ -187,7 +187,20 @@ def _make(
     _write(model, stage, folder, record)
 
 
-def _schedule(stage: Stage, recipe: Recipe) -> Any:
+def _settings(stage: Stage, recipe: Recipe) -> dict[str, Any]:
+    """Return the part of a recipe that a stage depends on."""
+    own: dict[str, Any] = {"size": dataclasses.asdict(recipe.size)}
+    own["schedule"] = dataclasses.asdict(_schedule(stage, recipe))
+    if stage.kind != "base":
+        own |= {"monitored": recipe.monitored, "trained": recipe.trained}
+    if stage.kind == "dpo":
+        own |= {"beta": recipe.beta, "drawn": recipe.drawn}
+    if stage.kind == "rl":
+        own["group"] = recipe.group
+    return own
+
+
+def _schedule(stage: Stage, recipe: Recipe) -> Schedule:
     if stage.kind == "sft":
         return recipe.think if stage.branch == "think" else recipe.instruct
     by_kind = {"base": recipe.pretraining, "dpo": recipe.preference, "rl": recipe.reinforcement}
