@@ -156,6 +156,34 @@ def test_shares_are_told_where_the_interval_picks_a_side():
     )
 
 
+def test_more_than_all_of_a_loss_is_put_in_words():
+    found = said(
+        **LOST, decomposition=decomposition(("dpo", "sums", (0.3, 0.2, 0.4), (-0.2, -0.3, -0.1), 9))
+    )
+    assert found[-1] == (
+        "Of what dpo lost, narrowing, while more wrong answers came, is 120% [110, 130] on sums "
+        "(9 matched prompts)."
+    )
+
+
+def test_the_metric_is_named_by_its_title():
+    about = {"pairwise": {"title": "Pairwise distance", "role": "variety"}}
+    assert (
+        "41% [36, 46] of the variety of base (Pairwise distance)." in said(**LOST, metrics=about)[0]
+    )
+    about = {"pairwise": {"title": "Accuracy", "role": "quality"}}
+    assert "41% [36, 46] of the accuracy of base." in said(**LOST, metrics=about)[0]
+
+
+def test_a_whole_number_never_hides_a_side_of_100():
+    found = said(
+        stages=(BASE, ZERO),
+        retained=retained(("zero", 99.6, 99.3, 99.8)),
+        losses=losses(("zero", -0.4, -0.7, -0.2)),
+    )
+    assert found[0] == "Zero keeps 99.6% [99, 99.8] of the variety of base."
+
+
 def test_an_undecided_share_says_how_many_prompts_would_tell():
     found = said(
         **LOST,
@@ -183,7 +211,8 @@ def test_the_template_is_named_only_where_its_interval_leaves_zero_out():
         formats=formats("dpo", **steps, template=(-0.1, -0.14, -0.06), reasoning=(0.0, 0.0, 0.0)),
     )
     assert clear[-1] == (
-        "Of the change of −0.25 at dpo, the chat template alone makes −0.1 [−0.14, −0.06]."
+        "Of the change of −0.25 in pairwise at dpo, "
+        "the chat template alone makes −0.1 [−0.14, −0.06]."
     )
     unclear = said(
         **LOST,

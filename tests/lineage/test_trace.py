@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 import sys
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -208,6 +210,37 @@ def test_fault_24_a_trace_cut_short_goes_on_to_the_same_end(tmp_path, draw):
     assert_same(load_trace(tmp_path / "cut"), whole)
 
 
+KILLED = """
+import importlib.util, os, signal, sys
+spec = importlib.util.spec_from_file_location("whole_traces", sys.argv[1])
+tests = importlib.util.module_from_spec(spec)
+sys.modules["whole_traces"] = tests
+spec.loader.exec_module(tests)
+def die(done, wanted, arm):
+    if arm == "sft (raw)" and done >= int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+tests.trace(tests.to_be_killed(), out=sys.argv[2], progress=die, resamples=50)
+"""
+
+
+def to_be_killed():
+    tuned = model(RIGHT, of=Templated, chat=NARROW)
+    return lineage(model(WIDE), tuned, metrics=("gini_simpson",))
+
+
+@pytest.mark.slow
+@pytest.mark.fault(24)
+@pytest.mark.parametrize("draw", [0, 200])
+def test_fault_24_a_killed_process_loses_nothing_that_was_finished(tmp_path, draw):
+    whole = trace(to_be_killed(), out=tmp_path / "whole", resamples=50)
+    command = [sys.executable, "-c", KILLED, __file__, str(tmp_path / "cut"), str(draw)]
+    died = subprocess.run(command, check=False, capture_output=True)
+    assert died.returncode == -signal.SIGKILL, died.stderr.decode()
+    parts = len(list((tmp_path / "cut" / "samples").glob("part-*.parquet")))
+    assert parts >= 2 * len(PROMPTS)
+    assert_same(trace(to_be_killed(), out=tmp_path / "cut", resamples=50), whole)
+
+
 @pytest.mark.fault(27)
 def test_fault_27_other_settings_are_refused(tmp_path):
     trace(lineage(model(WIDE), model(RIGHT)), out=tmp_path, resamples=50)
@@ -306,6 +339,18 @@ def test_fault_07_what_is_no_answer_is_counted_for_all_to_see():
     assert (cautions["truncation"].count, cautions["truncation"].where) == (9, "base: t")
     assert (cautions["refusal"].count, cautions["refusal"].total) == (3, 9)
     assert (cautions["empty"].count, cautions["empty"].where) == (3, "sft: t")
+
+
+def test_few_matched_prompts_are_said():
+    right = {"a": [True, True, False], "b": [False, False, False]}
+    rows = [
+        {"arm": arm, "task": task, "prompt_id": p, "text": f"{i}", "correct": right[task][i]}
+        for arm in ("base", "sft") for task in "ab" for p in ("p", "q") for i in range(3)
+    ]  # fmt: skip
+    both = Samples.from_rows(rows)
+    found = trace(of_saved(both, both, distance="answer"), resamples=50)
+    caution = next(c for c in found.cautions if c.kind == "low-match")
+    assert (caution.where, caution.count, caution.total) == ("sft: a, b", 2, 4)
 
 
 @pytest.mark.fault(10)

@@ -53,7 +53,11 @@ def cautions_of(
     names = [stage.name for stage in stages]
     frame = samples.filter(pl.col("arm").is_in(names))
     found = [*_odd_outputs(frame, names), *_short(frame, metric), *_unjudged(frame, prompts)]
-    return (*found, *_low_match(decomposition), *_near_floor(levels, metric, floor))
+    return (
+        *found,
+        *_low_match(frame, decomposition, names[1:]),
+        *_near_floor(levels, metric, floor),
+    )
 
 
 def _odd_outputs(frame: pl.DataFrame, names: Sequence[str]) -> Iterator[Caution]:
@@ -111,21 +115,27 @@ def _unjudged(frame: pl.DataFrame, prompts: Sequence[Prompt]) -> Iterator[Cautio
         )
 
 
-def _low_match(decomposition: pl.DataFrame) -> Iterator[Caution]:
-    totals = decomposition.filter(
-        (pl.col("part") == "total")
-        & (pl.col("task") != "all")
-        & (pl.col("n_matched") < _FEW_MATCHED)
-    )
-    for (stage,), rows in totals.group_by("stage", maintain_order=True):
-        yield Caution(
-            kind="low-match",
-            where=f"{stage}: {', '.join(rows['task'])}",
-            count=int(rows["n_matched"].sum()),
-            total=_FEW_MATCHED * rows.height,
-            text="Few prompts have two right answers at both ends: the split into wrong answers "
-            "and narrowing rests on those alone.",
+def _low_match(
+    frame: pl.DataFrame, decomposition: pl.DataFrame, tuned: Sequence[str]
+) -> Iterator[Caution]:
+    judged = frame.filter(pl.col("correct").is_not_null())
+    prompts = judged.group_by("task").agg(pl.col("prompt_id").n_unique().alias("prompts"))
+    totals = decomposition.filter(pl.col("part") == "total").select("stage", "task", "n_matched")
+    for name in tuned:
+        # A task without a single matched prompt has no row at all.
+        matched = prompts.join(totals.filter(stage=name), on="task", how="left").with_columns(
+            pl.col("n_matched").fill_null(0)
         )
+        few = matched.filter(pl.col("n_matched") < _FEW_MATCHED).sort("task")
+        if not few.is_empty():
+            yield Caution(
+                kind="low-match",
+                where=f"{name}: {', '.join(few['task'])}",
+                count=int(few["n_matched"].sum()),
+                total=int(few["prompts"].sum()),
+                text="Few prompts have two right answers at both ends: the split into wrong "
+                "answers and narrowing rests on those alone.",
+            )
 
 
 def _near_floor(levels: pl.DataFrame, metric: str, floor: float | None) -> Iterator[Caution]:

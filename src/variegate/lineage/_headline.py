@@ -99,15 +99,17 @@ def headline(
         if about.get("role", "variety") == "variety"
         else str(about.get("title", metric)).lower()
     )
+    by = f" ({about['title']})" if "title" in about and thing == "variety" else ""
     kept = {stage.name: _kept(stage, retained, losses, metric) for stage in lines}
     told = [s for s in lines if kept[s.name].known]
     if not told:
         return (f"Nothing can be told about {metric}: no prompt has a value at every stage.",)
     told.sort(key=lambda stage: kept[stage.name].value)
-    sentences = [_what_is_kept(told, kept, root, thing)]
+    sentences = [_what_is_kept(told, kept, f"the {thing} of {root.name}{by}")]
     lost = [stage for stage in told if kept[stage.name].high < 100]
     if lost:
-        sentences[0] += " " + _which_step(lost[:_LINES_AT_MOST], stages, losses, metric)
+        steps = _which_step(lost[:_LINES_AT_MOST], stages, losses, metric)
+        sentences[0] = f"{sentences[0]} {steps}".strip()
     counted = _in_words(told[0], root, levels, among or {}) if lost else ""
     if counted:
         sentences.append(counted)
@@ -132,16 +134,14 @@ def _kept(
     return _number(_first(retained, where), "percent", n)
 
 
-def _what_is_kept(
-    told: Sequence[StageInfo], kept: Mapping[str, _Number], root: StageInfo, thing: str
-) -> str:
+def _what_is_kept(told: Sequence[StageInfo], kept: Mapping[str, _Number], whole: str) -> str:
     changed = [stage for stage in told if not kept[stage.name].covers(100)]
     unsure = [stage for stage in told if kept[stage.name].covers(100)]
     parts = []
     for place, stage in enumerate(changed[:_LINES_AT_MOST]):
         number = kept[stage.name]
         verb = "keeps" if number.high < 100 else "has"
-        of = f" of the {thing} of {root.name}" if place == 0 else ""
+        of = f" of {whole}" if place == 0 else ""
         parts.append(f"{_line(stage)} {verb} {number.percent()}{of}")
     if len(changed) > _LINES_AT_MOST:
         last = kept[changed[-1].name]
@@ -151,7 +151,7 @@ def _what_is_kept(
         stage = unsure[0]
         number = kept[stage.name]
         rest = f" (and {len(unsure) - 1} more)" if len(unsure) > 1 else ""
-        of = "" if parts else f" of the {thing} of {root.name}"
+        of = "" if parts else f" of {whole}"
         sentence += (
             f" For {_line(stage)}{rest} nothing can be told: {number.percent()}{of}; "
             f"{number.would_tell(100)}."
@@ -218,7 +218,11 @@ def _only_wrong_answers(stage: StageInfo, decomposition: pl.DataFrame) -> list[s
     tasks = [t for t in here["task"].unique(maintain_order=True).to_list() if t != "all"]
     if not tasks:
         return ["Whether only wrong answers went cannot be told: too few outputs are judged right."]
-    clear: dict[str, list[str]] = {"wrong answers going away": [], "narrowing": []}
+    clear: dict[str, list[str]] = {
+        "wrong answers going away": [],
+        "narrowing": [],
+        "narrowing, while more wrong answers came,": [],
+    }
     unsure: list[tuple[str, _Number]] = []
     for task in tasks:
         total, accuracy = (
@@ -234,11 +238,10 @@ def _only_wrong_answers(stage: StageInfo, decomposition: pl.DataFrame) -> list[s
         if accuracy.covers(0.5):
             unsure.append((task, accuracy))
         else:
-            side, share = (
-                ("narrowing", narrowing)
-                if narrowing.value > 0.5
-                else ("wrong answers going away", accuracy)
-            )
+            side, share = "wrong answers going away", accuracy
+            if narrowing.value > 0.5:
+                share = narrowing
+                side = list(clear)[2 if narrowing.low > 1 else 1]
             clear[side].append(f"{share.percent(of=100)} on {task} ({share.n} matched prompts)")
     parts = [f"{side} is {_and(cells)}" for side, cells in clear.items() if cells]
     sentences = []
@@ -284,7 +287,7 @@ def _weights_or_format(stage: StageInfo, formats: pl.DataFrame, metric: str) -> 
         return []
     sentence = ""
     if said:
-        sentence = f"Of the change of {_digits(total)} at {stage.name}, {_and(said)}."
+        sentence = f"Of the change of {_digits(total)} in {metric} at {stage.name}, {_and(said)}."
     if unsure:
         sentence += f" Nothing can be told about {_and(unsure)}."
     return [sentence.strip()]
@@ -307,10 +310,9 @@ def _line(stage: StageInfo) -> str:
 
 
 def _whole(value: float) -> str:
-    """Percent to whole points, with a digit more where the whole would pass for 0 or 100."""
-    near = 0 < abs(value) < 1 or 0 < abs(value - 100) < 1
-    text = f"{value:.1f}" if near else f"{value:.0f}"
-    return "0" if text in ("-0", "-0.0", "0.0") else text.replace("-", "−")
+    """Percent to whole points, with a digit more where the whole would hide a side of 100."""
+    text = f"{value:.1f}" if 0 < abs(value - 100) < 0.5 else f"{value:.0f}"
+    return "0" if text == "-0" else text.replace("-", "−")
 
 
 def _digits(value: float) -> str:
