@@ -13,7 +13,7 @@ __all__ = ["growing_cache"]
 ROOM = 32  # columns added at a time
 
 
-class _GrowingLayer(DynamicLayer):  # type: ignore[misc]
+class _GrowingLayer(DynamicLayer):
     """Keys and values of one layer, with room at the end.
 
     The library's layer copies everything it holds at every token; this one writes into room
