@@ -110,6 +110,18 @@ def test_one_stage_alone_is_a_page(trace_of):
     assert 'class="empty"' in section(page, "stages")
 
 
+def test_one_task_alone_is_its_own_mean(trace_of):
+    one = trace_of(tasks=("arithmetic",))
+    alone = trace_of(
+        tasks=("arithmetic",),
+        levels=one.levels.filter(pl.col("task") != "all"),
+        positions=one.positions.filter(pl.col("task") != "all"),
+    )
+    page = render(alone)
+    for name in ("lineage", "plane", "positions"):
+        assert "<svg" in section(page, name)
+
+
 def test_unknown_values_are_dashes_and_not_nan(trace_of):
     levels = trace_of().levels.with_columns(
         pl.when(pl.col("stage") == "think-rl")
@@ -222,8 +234,8 @@ def test_fault_30_hostile_outputs_reach_the_page_as_text_only(hostile, nasty):
 
 
 @pytest.mark.fault(31)
-def test_fault_31_controls_and_bidi_marks_are_visible_in_the_page(hostile):
-    page = render(hostile())
+def test_fault_31_controls_and_bidi_marks_are_visible_in_the_page(hostile, nasty):
+    page = render(hostile(tasks=("\u202esums\x1b[31m", "names"), headline=nasty))
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", page)
     assert "␛" in page
     assert "␀" in page
@@ -238,6 +250,7 @@ def test_fault_33_no_key_reaches_the_page(trace_of):
             "server": {"url": f"https://me:{canary}@host/v1", "Authorization": f"Bearer {canary}"},
             "error": f"401 for key sk-{canary}-0000, Bearer {canary}",
             "hf_token": canary, "max_tokens": 64, "tokenizer": "words",
+            "stages": [{"name": "base", "key": canary}],
         })
     )  # fmt: skip
     assert canary not in page

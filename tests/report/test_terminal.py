@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 
 import polars as pl
 import pytest
 from rich.console import Console
 
+from variegate.metrics import compare, measure
 from variegate.report import comparison_table, measurement_table, terminal
+from variegate.samples import Samples
 
 HOSTILE = "[red]x[/red] \x1b[31m\x1b]0;t\x07\u202e[/]"
-
-
-@dataclass
-class Table:
-    frame: pl.DataFrame
 
 
 def printed(renderable, *, width=100) -> str:
@@ -48,26 +44,45 @@ def test_fault_31_neither_escapes_nor_markup_act_in_the_terminal(trace_of):
     assert not {"\x1b", "\x07", "\u202e"} & set(shown)
 
 
-def test_the_measurement_reads_metric_by_metric(trace_of):
-    frame = trace_of().levels.rename({"stage": "arm"})
-    shown = printed(measurement_table(Table(frame)))
+def outputs(arms=("a", "b"), tasks=("sums", "names"), *, answer=None) -> Samples:
+    """Two arms, of which the second says fewer things."""
+    return Samples.from_rows(
+        {"arm": arm, "task": task, "prompt_id": f"{task}{p}", "prompt": "?", "sample": i,
+         "text": answer or f"word{i % (4 - 3 * a)}"}
+        for a, arm in enumerate(arms) for task in tasks for p in range(4) for i in range(4)
+    )  # fmt: skip
+
+
+def test_the_measurement_reads_metric_by_metric():
+    found = measure(outputs(), metrics=["gini_simpson", "length"])
+    shown = printed(measurement_table(found))
     assert shown.count("gini_simpson") == 1
-    assert "[0.79, 0.85]" in shown
-    assert "arithmetic" not in shown
-    assert "arithmetic" in printed(measurement_table(Table(frame), task=None))
+    assert shown.index("gini_simpson") < shown.index("length")
+    assert " a " in shown
+    assert "1.00   [1.00, 1.00]" in shown
+    assert printed(measurement_table(found, task="sums")).count("32") == 0
+    assert printed(measurement_table(found, task="nowhere")).count("gini_simpson") == 0
 
 
-def test_notes_are_shown_as_text_where_there_are_any(trace_of):
-    frame = trace_of().levels.rename({"stage": "arm"}).with_columns(note=pl.lit(HOSTILE))
-    shown = printed(measurement_table(Table(frame)), width=160)
+def test_one_task_is_its_own_mean():
+    found = measure(outputs(arms=("a",), tasks=("sums",)), metrics=["gini_simpson"])
+    shown = printed(measurement_table(found))
+    assert "gini_simpson" in shown
+    assert "Arm" not in shown
+
+
+@pytest.mark.fault(31)
+def test_fault_31_names_of_arms_cannot_act_in_the_tables():
+    found = measure(outputs(arms=(HOSTILE, "b")), metrics=["gini_simpson"])
+    shown = printed(measurement_table(found), width=160)
     assert "[red]x[/red]" in shown
-    assert "\x1b" not in shown
-    assert "Note" in shown
+    assert not {"\x1b", "\x07", "\u202e"} & set(shown)
 
 
-def test_differences_carry_their_sign():
-    frame = pl.DataFrame({
-        "task": ["all"], "metric": ["vendi"], "value": [-1.234], "low": [-2.0], "high": [-0.4],
-        "n_prompts": [9], "n_samples": [90],
-    })  # fmt: skip
-    assert "−1.23   [−2.00, −0.40]" in printed(comparison_table(Table(frame)))
+def test_a_comparison_says_both_levels_and_the_signed_difference():
+    said = outputs()
+    one, other = (Samples.from_frame(said.frame.filter(pl.col("arm") == arm)) for arm in "ab")
+    shown = printed(comparison_table(compare(one, other, metrics=["gini_simpson"])))
+    line = next(line for line in shown.splitlines() if "gini_simpson" in line)
+    assert line.split()[1:4] == ["1.00", "0.00", "−1.00"]
+    assert "[−1.00, −1.00]" in line

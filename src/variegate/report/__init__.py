@@ -7,7 +7,8 @@ templates in `page/`. Whatever a model wrote is shown as text and as nothing els
 """
 
 from variegate.report._measurement_page import render_measurement
-from variegate.report._terminal import comparison_table, measurement_table, terminal
+from variegate.report._tables import comparison_table, measurement_table
+from variegate.report._terminal import terminal
 from variegate.report._trace_page import render
 
 __all__ = ["render", "terminal", "render_measurement", "measurement_table", "comparison_table"]

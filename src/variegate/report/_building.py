@@ -13,6 +13,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from variegate.report._looks import DARK, LIGHT, tokens
+from variegate.samples import clean_text
 
 __all__ = ["build"]
 
@@ -23,7 +24,11 @@ _FONTS = f"--sans:{_SANS};--serif:{_SERIF};--mono:{_MONO}"
 
 
 def build(template: str, parts: Mapping[str, Any]) -> str:
-    """Fill a template and bind it: only the page's own style and script may run, nothing loads."""
+    """Fill a template and bind it: only the page's own style and script may run, nothing loads.
+
+    The whole page goes through `clean_text`, so that names of tasks and stages cannot reorder it
+    either.
+    """
     style, script = _style(), _read("page.js")
     policy = "; ".join(
         [
@@ -36,7 +41,7 @@ def build(template: str, parts: Mapping[str, Any]) -> str:
     )
     own = {"policy": policy, "style": Markup(style), "script": Markup(script)}  # noqa: S704
     page = _environment().get_template(template).render({**parts, **own})
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return clean_text(page.encode("utf-8", "replace").decode("utf-8"))
 
 
 @cache

@@ -23,7 +23,7 @@ from variegate.report._parts import (
 )
 from variegate.report._plane import Point, plane
 from variegate.report._provenance import csv_link, flat
-from variegate.report._reading import by, ends_of, find, rows, scale_of, tasks
+from variegate.report._reading import by, ends_of, find, overall, rows, scale_of, tasks
 from variegate.report._svg import around
 from variegate.samples import Samples, clean_text
 
@@ -66,7 +66,7 @@ def render_measurement(
     Returns:
         One HTML file, safe and self-contained as that of `render`.
     """
-    frame = measurement.frame
+    frame = overall(measurement.frame)
     names = frame["metric"].unique(maintain_order=True).to_list()
     metrics = metrics if metrics is not None else _registered(names)
     arms = frame["arm"].unique(maintain_order=True).to_list()

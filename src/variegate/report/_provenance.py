@@ -43,11 +43,17 @@ def flat(settings: Mapping[str, Any], *, under: str = "") -> list[tuple[str, str
         path = f"{under}.{name}" if under else str(name)
         if isinstance(value, Mapping):
             lines += flat(value, under=path)
+        elif isinstance(value, list | tuple) and any(isinstance(item, Mapping) for item in value):
+            lines += flat({_called(item, i): item for i, item in enumerate(value)}, under=path)
         elif _SECRET.search(str(name)):
             lines.append((path, _HIDDEN))
         else:
             lines.append((clean_text(path), _plain(value)))
     return lines
+
+
+def _called(item: Any, position: int) -> str:
+    return str(item.get("name", position)) if isinstance(item, Mapping) else str(position)
 
 
 def _plain(value: Any) -> str:

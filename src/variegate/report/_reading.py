@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
@@ -40,6 +41,25 @@ def by(records: Iterable[Mapping[str, Any]], *names: str) -> dict[Any, dict[str,
     if len(names) == 1:
         return {record[names[0]]: dict(record) for record in records}
     return {tuple(record[name] for name in names): dict(record) for record in records}
+
+
+def overall(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add the mean over tasks where there is one task, which is its own mean."""
+    if frame.is_empty() or "all" in set(frame["task"]) or frame["task"].n_unique() > 1:
+        return frame
+    return pl.concat([frame, frame.with_columns(pl.lit("all").alias("task"))])
+
+
+def completed(trace: Trace) -> Trace:
+    """Return the trace with a mean over tasks in every table that has tasks."""
+    return replace(
+        trace,
+        levels=overall(trace.levels),
+        decomposition=overall(trace.decomposition),
+        formats=overall(trace.formats),
+        positions=overall(trace.positions),
+        exact=overall(trace.exact),
+    )
 
 
 def tasks(frame: pl.DataFrame) -> list[str]:

@@ -36,11 +36,12 @@ def about_line(trace: Trace) -> list[str]:
     n = find(trace.settings, "samples_per_prompt", "n")
     if known(n):
         pieces.append(f"{count(n)} outputs per prompt")
-    formats = list(dict.fromkeys(stage.format for stage in trace.stages if stage.format))
-    if formats:
-        pieces.append(f"measured {' and '.join(formats)}")
+    formats = dict.fromkeys(stage.format for stage in trace.stages if stage.format)
+    asked = [name for name in formats if name != "saved"]
+    pieces += ["saved outputs"] if "saved" in formats else []
+    pieces += [f"asked {' and '.join(asked)}"] if asked else []
     temperature = find(trace.settings, "temperature")
-    if known(temperature):
+    if asked and known(temperature):
         pieces.append(f"temperature {temperature:g}")
     return pieces
 
@@ -98,9 +99,8 @@ def decomposition_words(trace: Trace) -> list[str]:
     found = by(rows(trace.decomposition, task="all"), "stage", "part")
     said = []
     for stage in ends(trace.stages):
-        total, narrowing, share = (
-            found.get((stage.name, part), {}) for part in ("total", "narrowing", "narrowing_share")
-        )
+        total = found.get((stage.name, "total"), {})
+        share = found.get((stage.name, "narrowing_share"), {})
         if not known(total.get("value")):
             continue
         if not _clear(total):
@@ -108,16 +108,10 @@ def decomposition_words(trace: Trace) -> list[str]:
                 f"{stage.name}: no loss on matched prompts can be told from none "
                 f"({level(total['value'])} {between(total)})."
             )
-        elif known(share.get("value")) and 0 <= share["value"] <= 1:
-            said.append(
-                f"{stage.name}: {percent(share['value'])} {between(share, _whole)} of the "
-                f"loss is narrowing, the rest is wrong answers going away."
-            )
-        elif known(narrowing.get("value")):
-            said.append(
-                f"{stage.name}: narrowing {signed(narrowing['value'], digits=2)} "
-                f"{between(narrowing)} of a loss of {level(total['value'])}."
-            )
+        elif known(share.get("value")):
+            part = f"{stage.name}: {percent(share['value'])} {between(share, _whole)} of the loss"
+            rest = ", the rest is wrong answers going away" if 0 <= share["value"] < 1 else ""
+            said.append(f"{part} is narrowing{rest}.")
     return said
 
 

@@ -26,7 +26,7 @@ from variegate.report._parts import (
 )
 from variegate.report._plane import Point, plane
 from variegate.report._provenance import csv_link, flat
-from variegate.report._reading import by, ends, ends_of, rows, span_of, tasks
+from variegate.report._reading import by, completed, ends, ends_of, rows, span_of, tasks
 from variegate.report._stage_table import stage_rows
 from variegate.report._svg import around
 from variegate.report._wrong_answers import kinds_table, parts_charts
@@ -63,6 +63,7 @@ def render(trace: Trace) -> str:
     Returns:
         The HTML. Eight stages of five tasks, forty prompts and sixteen outputs take about 6 MB.
     """
+    trace = completed(trace)
     look = looks(trace.stages)
     last = [stage.name for stage in ends(trace.stages)]
     earlier = [s.name for s in trace.stages if s.parent is not None and s.name not in last]
