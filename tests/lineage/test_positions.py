@@ -51,6 +51,12 @@ def test_a_curve_ends_where_few_outputs_are_left():
     assert found["position"].to_list() == [0, 1]
 
 
+def test_the_last_tenth_of_the_outputs_is_no_curve():
+    most, odd = rows(prompts=30, outputs=4), rows(prompts=3, outputs=4, entropies=[0.1] * 5)
+    found = positions_of(pl.concat([most, odd]), ["base"]).filter(task="t")
+    assert found["n"].to_list() == [132, 132]
+
+
 def test_all_tasks_together_end_with_the_shortest():
     frame = pl.concat([rows(task="a", entropies=[0.3]), rows(task="b", entropies=[0.1, 0.1])])
     found = positions_of(frame, ["base"])

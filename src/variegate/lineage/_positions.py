@@ -18,6 +18,7 @@ __all__ = ["answer_entropies", "positions_of"]
 Floats = NDArray[np.float64]
 
 CLOSING = "</think>"
+_TAIL = 0.1  # share of the outputs below which a position speaks of odd ones out
 
 
 def answer_entropies(frame: pl.DataFrame, tokenizer: Any = None) -> pl.DataFrame:
@@ -71,7 +72,8 @@ def positions_of(
     At position t the entropy H(t) of the next token, in nats, is averaged over the outputs of a
     prompt that are longer than t, then over prompts; the branching factor is exp(H(t)), after
     `Yang 2025 <https://arxiv.org/abs/2506.17871>`_. Later positions speak of the longer answers
-    only, so a curve ends where fewer than `at_least` outputs of two prompts are left.
+    only, so a curve ends where fewer than a tenth of the outputs are left, or than `at_least`, or
+    those of a single prompt.
 
     Args:
         frame: arm, task, prompt_id, and `entropies`: one list an output, of its answer's tokens
@@ -127,7 +129,8 @@ def _curves(
     point = np.stack([_mean(entropy[tasks == task]) for task in names])
     outputs = np.stack([count[tasks == task].sum(axis=0) for task in names])
     answered = np.stack([(count[tasks == task] > 0).sum(axis=0) for task in names])
-    enough = np.asarray((outputs >= at_least) & (answered >= 2), dtype=np.bool_)
+    least = np.maximum(at_least, _TAIL * outputs[:, :1])
+    enough = np.asarray((outputs >= least) & (answered >= 2), dtype=np.bool_)
     low, high = interval(draws, level=level)
     rows = [
         _curve(str(task), point[t], low[t], high[t], outputs[t], enough[t, :])
