@@ -198,8 +198,9 @@ def test_first_fifty_prompts_stand_in_the_page_without_scripts(trace_of):
     assert "first 50 of 60 prompts" in silent
 
 
-def test_long_outputs_are_cut_with_a_word_and_the_page_stays_small(trace_of):
-    frame = trace_of(prompts=8).samples.frame.with_columns(text=pl.lit("word " * 2000))
+@pytest.mark.parametrize("word", ["word ", "多様性は量だ"])
+def test_long_outputs_are_cut_with_a_word_and_the_page_stays_small(trace_of, word):
+    frame = trace_of(prompts=8).samples.frame.with_columns(text=pl.lit(word * 2000))
     frame = frame.with_columns(pl.col("text") + pl.int_range(pl.len()).cast(pl.String))
     frame = frame.with_columns(answer=pl.col("sample").cast(pl.String))
     page = render(trace_of(prompts=8, samples=Samples.from_frame(frame)))

@@ -17,7 +17,7 @@ from variegate.samples import Samples, clean_text
 __all__ = ["Outputs", "embedded", "outputs"]
 
 _LIMITS = (100_000, 8_000, 4_000, 2_000, 1_000, 500, 250, 120)
-_BUDGET = 6_500_000  # characters of text; keeps eight stages of long reasoning under 12 MB
+_BUDGET = 5_000_000  # bytes of text, which the fallback without scripts may double: under 12 MB
 _MOST_ROWS = 60_000
 
 
@@ -134,10 +134,11 @@ def _shown(text: str | None) -> str:
 
 
 def _limit(frame: pl.DataFrame) -> tuple[int, bool]:
-    lengths = pl.concat([frame["text"].str.len_chars(), frame["reasoning"].str.len_chars()])
-    lengths = lengths.drop_nulls().cast(pl.Int64)
+    texts = pl.concat([frame["text"], frame["reasoning"]]).drop_nulls()
+    lengths = texts.str.len_chars().cast(pl.Int64)
+    bytes_each = texts.str.len_bytes().sum() / max(lengths.sum(), 1)
     for limit in _LIMITS:
-        if lengths.clip(upper_bound=limit).sum() <= _BUDGET:
+        if lengths.clip(upper_bound=limit).sum() * bytes_each <= _BUDGET:
             break
     longest = lengths.max()
     return limit, isinstance(longest, int) and longest > limit
