@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import polars as pl
@@ -165,6 +166,43 @@ def test_position_0_branches_as_the_model_does(traced):
     found = row(traced.positions, stage="sft", task="all", position=0)
     assert found["branching"] == pytest.approx(4)
     assert found["n"] == len(PROMPTS) * 16
+
+
+@dataclass(kw_only=True)
+class Thinking(FakeModel):
+    """A fake that writes three tokens: a thought, the closing tag, and its answer."""
+
+    tag: tuple[int, ...] = (9,)
+
+    @property
+    def tokenizer(self):
+        def encode(text, *, add_special_tokens):
+            assert (text, add_special_tokens) == ("</think>", False)
+            return {"input_ids": list(self.tag)}
+
+        def decode(ids):
+            return "".join({7: "</th", 8: "ink>", 9: "</think>"}.get(token, "?") for token in ids)
+
+        encode.decode = decode
+        return encode
+
+    def _draw(self, request, sampling):
+        tokens = (3, *self.tag, 1)
+        return replace(
+            super()._draw(request, sampling),
+            reasoning="hm",
+            token_ids=tokens,
+            token_logprobs=(0.0,) * len(tokens),
+            token_entropies=(*[2.0] * (len(tokens) - 1), math.log(3)),
+        )
+
+
+@pytest.mark.parametrize("tag", [(9,), (7, 8)])
+def test_positions_count_from_the_answer_not_from_the_reasoning(tag):
+    thinking = Thinking(tag=tag, answers={prompt.prompt: RIGHT for prompt in PROMPTS})
+    found = trace(lineage(model(WIDE), thinking), resamples=50).positions.filter(stage="sft")
+    assert found["position"].to_list() == [0] * 3
+    assert found["branching"].to_list() == pytest.approx([3.0] * 3)
 
 
 def assert_same(one, other):

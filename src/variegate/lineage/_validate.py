@@ -87,7 +87,7 @@ def prompts_of(lineage: Lineage) -> tuple[Prompt, ...]:
     """Return the prompts of a lineage; none where only saved outputs are traced without a file.
 
     Raises:
-        DataError: the file cannot be read, or two prompts of a task share an id.
+        DataError: the file cannot be read, or holds no prompt.
     """
     if lineage.prompts is None:
         return ()
@@ -96,12 +96,6 @@ def prompts_of(lineage: Lineage) -> tuple[Prompt, ...]:
     )
     if not prompts:
         raise DataError(f"Expected prompts in {lineage.prompts}, found none.")
-    twice = [key for key, n in Counter((p.task, p.prompt_id) for p in prompts).items() if n > 1]
-    if twice:
-        raise DataError(
-            f"Prompt {twice[0][1]!r} of task {twice[0][0]!r} stands there twice.",
-            hint="Give every prompt of a task its own prompt_id, or remove the copy.",
-        )
     return prompts
 
 
