@@ -135,13 +135,12 @@ def _shown(text: str | None) -> str:
 
 def _limit(frame: pl.DataFrame) -> tuple[int, bool]:
     texts = pl.concat([frame["text"], frame["reasoning"]]).drop_nulls()
-    lengths = texts.str.len_chars().cast(pl.Int64)
-    bytes_each = texts.str.len_bytes().sum() / max(lengths.sum(), 1)
+    lengths = texts.str.len_chars().to_numpy()
+    bytes_each = texts.str.len_bytes().to_numpy().sum() / max(lengths.sum(), 1)
     for limit in _LIMITS:
-        if lengths.clip(upper_bound=limit).sum() * bytes_each <= _BUDGET:
+        if lengths.clip(max=limit).sum() * bytes_each <= _BUDGET:
             break
-    longest = lengths.max()
-    return limit, isinstance(longest, int) and longest > limit
+    return limit, bool((lengths > limit).any())
 
 
 def _numbers(per_prompt: pl.DataFrame, arm: str, metrics: Iterable[str]) -> Mapping[Any, float]:
