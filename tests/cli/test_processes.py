@@ -36,8 +36,8 @@ def lineage(cls, path):
         samples_per_prompt=4,
         formats=False,
         stages=[
-            {"name": "base", "model": Slow(branching=9, length=3)},
-            {"name": "dpo", "parent": "base", "model": Slow(branching=3, length=3)},
+            {"name": "base", "model": Slow(branching=9, length=3, revision="base")},
+            {"name": "dpo", "parent": "base", "model": Slow(branching=3, length=3, revision="dpo")},
         ],
     )
 
@@ -74,13 +74,13 @@ def test_fault_24_an_interrupted_trace_keeps_what_was_said_and_goes_on(
     _, err = child.communicate(timeout=60)
     assert child.returncode == code
     assert "Traceback" not in err
-    kept = read(tmp_path / "run" / "samples")
+    kept = read(tmp_path / "run")
     assert 8 <= len(kept) < 48
 
     again = start(tmp_path, pause=0)
     _, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
-    whole = read(tmp_path / "run" / "samples").frame
+    whole = read(tmp_path / "run").frame
     assert whole.height == 48
     assert set(kept.frame["sample_id"]) <= set(whole["sample_id"])
     assert (tmp_path / "run" / "report.html").is_file()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from variegate.cli._gate import FailIf, Gate, Tolerance, exit_code
 from variegate.cli._measure import Embedder, K, Metrics, Seed, metric_list, read_arms
-from variegate.cli._output import Json, Quiet, print_json, print_table, rows_of, warn
+from variegate.cli._output import Json, Quiet, print_json, print_screen, rows_of, warn
 from variegate.errors import NotComparable
 
 if TYPE_CHECKING:
-    from variegate.metrics import Comparison
     from variegate.samples import Samples
 
 __all__ = ["compare"]
@@ -42,6 +41,7 @@ def compare(
         variegate compare base.jsonl dpo.jsonl --fail-if 'vendi<0.9*base'
     """
     from variegate.metrics import compare as compare_samples
+    from variegate.report import comparison_table
 
     gates = [Gate.parse(text) for text in fail_if]
     both = read_arms((a, b), quiet=quiet or json)
@@ -59,7 +59,7 @@ def compare(
             sources=(a, b),
         )
     else:
-        _print(result)
+        print_screen(comparison_table(result))
         if not quiet:
             warn(result.cautions)
     failed = both.frame.filter(both.frame["finish"] == "error").height
@@ -81,42 +81,3 @@ def _sides(both: Samples, a: str, b: str) -> tuple[Samples, Samples]:
         )
     first, second = (type(both).from_frame(both.frame.filter(both.frame["arm"] == x)) for x in arms)
     return first, second
-
-
-def _print(result: Comparison) -> None:
-    """One line a metric: both levels, the difference, and what may be said of it."""
-    a, b = result.settings["arms"]
-    rows = rows_of(result.frame)
-    task = "all" if any(row["task"] == "all" for row in rows) else rows[0]["task"]
-    found = {(row["metric"], row["arm"]): row for row in rows if row["task"] == task}
-    label = result.settings["difference"]
-    print_table(
-        ["metric", a, b, label, "interval", "", "prompts", "note"],
-        [
-            [
-                metric,
-                _number(found[metric, a]["value"]),
-                _number(found[metric, b]["value"]),
-                _number(row["value"], sign="+"),
-                f"[{_number(row['low'], sign='+')}, {_number(row['high'], sign='+')}]",
-                _reading(row),
-                row["n_prompts"],
-                row["note"],
-            ]
-            for (metric, arm), row in found.items()
-            if arm == label
-        ],
-    )
-
-
-def _number(value: float | None, *, sign: str = "") -> str:
-    return "-" if value is None else f"{value:{sign}.3g}"
-
-
-def _reading(row: dict[str, Any]) -> str:
-    low, high = row["low"], row["high"]
-    if low is None or high is None:
-        return "no interval"
-    if low <= 0 <= high:
-        return "cannot be told"
-    return "rises" if low > 0 else "falls"

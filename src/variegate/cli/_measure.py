@@ -60,8 +60,11 @@ def measure(
 
         variegate measure base.jsonl dpo.jsonl --metrics vendi,pairwise
     """
+    from rich.text import Text
+
     from variegate.metrics import measure as measure_samples
     from variegate.report import measurement_table
+    from variegate.samples import clean_text
 
     gates = [Gate.parse(text) for text in fail_if]
     samples = read_arms(files, quiet=quiet or json)
@@ -78,8 +81,11 @@ def measure(
             sources=files,
         )
     else:
-        mean = not by_task and any(row["task"] == "all" for row in rows)
-        print_screen(measurement_table(result, task="all" if mean else None))
+        tasks = dict.fromkeys(row["task"] for row in rows) if by_task else ["all"]
+        for task in tasks:
+            if by_task:
+                print_screen(Text(clean_text(f"task: {task}")))
+            print_screen(measurement_table(result, task=task))
         if not quiet:
             warn(result.cautions)
     if report is not None:

@@ -118,8 +118,7 @@ def _plain(value: Any) -> Any:
 def warn(cautions: Iterable[Any]) -> None:
     """Say on stderr what must be known before the numbers are read."""
     for caution in cautions:
-        where = getattr(caution, "where", "")
-        say(f"careful: {where}{': ' * bool(where)}{getattr(caution, 'text', caution)}")
+        say(f"careful: {caution.text}")
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
@@ -147,7 +146,8 @@ def print_screen(screen: Any) -> None:
     console = Console(width=PIPE_WIDTH, highlight=False)
     with console.capture() as captured:
         console.print(screen)
-    for line in captured.get().splitlines():
+    # Trailing spaces, and the blank frame around a table, say nothing in a pipe.
+    for line in captured.get().strip("\n").splitlines():
         print(line.rstrip())
 
 
