@@ -229,7 +229,10 @@ def test_the_root_alone():
 
 
 def test_no_values_no_claim():
-    assert said() == ("Nothing can be told about pairwise: no prompt has a value at every stage.",)
+    assert said() == (
+        "Nothing can be told about pairwise: it takes two prompts of a task with a value at every "
+        "stage.",
+    )
 
 
 @settings(deadline=None, max_examples=200)

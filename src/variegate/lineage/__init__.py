@@ -1,4 +1,15 @@
-"""Lineage: where along base → SFT → DPO → RL did the variety go."""
+"""Lineage: where along base → SFT → DPO → RL did the variety go.
+
+A `Lineage` is a tree of stages, written in a TOML file: checkpoints, or saved outputs. `trace` asks
+them all the same prompts and gives a `Trace`: the level of every stage, what each step took, how
+much of that was only wrong answers going away, what the template does, where in the answer and
+where in the weights, each with its interval, and the answer in a few sentences. `load_trace` reads
+one back from its run directory; `validate_lineage` looks at a file before anything is paid for.
+
+What a trace is made of can be had alone: `stage_losses` and `decompose` on tables of your own,
+`positions_of` and `layers_of` for one question each, and probes from the literature on spectra,
+shifts and training-time alarms.
+"""
 
 from variegate.lineage._across import PerAndAcross, per_and_across_input
 from variegate.lineage._confounding import CausalBound, causal_bound

@@ -94,18 +94,19 @@ def headline(
     if not lines:
         return (f"Only {root.name} was traced: there is nothing to compare it with.",)
     about = (metrics or {}).get(metric, {})
-    thing = (
-        "variety"
-        if about.get("role", "variety") == "variety"
-        else str(about.get("title", metric)).lower()
-    )
-    by = f" ({about['title']})" if "title" in about and thing == "variety" else ""
+    title = str(about.get("title", ""))
+    whole = f"the variety of {root.name}" + (f" ({title})" if title else "")
+    if about.get("role", "variety") != "variety":
+        whole = f"the {title.lower()} of {root.name}"
     kept = {stage.name: _kept(stage, retained, losses, metric) for stage in lines}
     told = [s for s in lines if kept[s.name].known]
     if not told:
-        return (f"Nothing can be told about {metric}: no prompt has a value at every stage.",)
+        return (
+            f"Nothing can be told about {metric}: it takes two prompts of a task with a value at "
+            "every stage.",
+        )
     told.sort(key=lambda stage: kept[stage.name].value)
-    sentences = [_what_is_kept(told, kept, f"the {thing} of {root.name}{by}")]
+    sentences = [_what_is_kept(told, kept, whole)]
     lost = [stage for stage in told if kept[stage.name].high < 100]
     if lost:
         steps = _which_step(lost[:_LINES_AT_MOST], stages, losses, metric)

@@ -21,14 +21,16 @@ class StageInfo:
     parent: str | None  # None for the root
     branch: str  # the line it is drawn on: "base", "think", "instruct", ...
     kind: str  # "base", "sft", "dpo", "rl" or free text
-    format: str  # the format its own level was measured in: raw, chat, empty-reasoning
+    format: str  # what its own level was measured in: raw, chat, empty-reasoning, or saved
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caution:
     """One thing that must be known before the numbers are read."""
 
-    kind: str  # truncation, refusal, empty, unequal-n, short, low-match, floor, judge
+    # truncation, refusal, empty, failed, prompts, unequal-n, short, low-match, floor, judge,
+    # weights
+    kind: str
     where: str  # stage and task
     count: int
     total: int
@@ -50,11 +52,12 @@ class Trace:
         metric: the metric the headline, the losses and the decomposition lead with.
         levels: stage, task, metric, value, low, high, n_prompts, n_samples, note.
         per_prompt: stage, task, prompt_id, metric, value.
-        losses: stage, parent, task, metric, percent, low, high, n_prompts; task is a task,
+        losses: stage, parent, task, metric, percent, low, high, n_prompts, note; task is a task,
             ``"mean of ratios"`` or ``"ratio of means"``; percent is the signed change against
             the parent in percent of the root's level.
-        retained: stage, task, metric, percent, low, high; same naming of averages.
-        decomposition: stage, task, part, value, low, high, n_matched. `part` is one of
+        retained: stage, task, metric, percent, low, high, n_prompts, note, for every stage but
+            the root; same naming of averages.
+        decomposition: stage, task, part, value, low, high, n_matched, note. `part` is one of
             ``total``, ``accuracy``, ``narrowing`` (total = accuracy + narrowing; all of them
             changes of the mean pairwise distance, root minus stage, so positive is a loss),
             ``accuracy_share``, ``narrowing_share``,
@@ -75,7 +78,8 @@ class Trace:
         metrics: for every metric name shown: title, summary, low, high, direction, role, source.
         settings: everything that made the trace, resolved (sampling, n, seed, embedder with its
             similarity floor, resamples, level, versions, hashes, command, started, seconds).
-        samples: every output.
+        samples: every output, those that failed and those of the format arms too; the arm of a
+            stage is its name, that of a format arm ``"name (raw)"``.
     """
 
     headline: tuple[str, ...]
