@@ -29,8 +29,8 @@ def score_tokens(
 ) -> npt.NDArray[np.float64]:
     """Log-probability of every continuation of one prompt, and of stopping after it.
 
-    Continuations that share their first tokens are still read one by one; the prompt is read once
-    for all. Stopping is any one of `ends`; a continuation of `max_tokens` tokens or more is cut
+    The prompt is read once for all. What continuations share is read with each of them: a tree
+    over their tokens was tried and was slower, because every level costs a step. Stopping is any one of `ends`; a continuation of `max_tokens` tokens or more is cut
     by the limit, so nothing is added for it, and what lies beyond the limit cannot be drawn.
     """
     first, cache, mask = prefill(model, [prompt])
