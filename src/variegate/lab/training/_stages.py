@@ -17,7 +17,7 @@ import numpy as np
 
 from variegate.errors import RunConflict, UnknownName, UsageError
 from variegate.lab._lineage import write_lineage
-from variegate.lab.training._checkpoint import load, new_model, save
+from variegate.lab.training._checkpoint import introduce_marks, load, new_model, save
 from variegate.lab.training._corpus import instruct_lessons, page_lessons, think_lessons
 from variegate.lab.training._judge import accuracy, draws
 from variegate.lab.training._preference import prefer
@@ -229,6 +229,8 @@ def _run(
     generator: torch.Generator,
     report: Report,
 ) -> None:
+    import torch
+
     schedule = _schedule(stage, recipe)
     every = max(1, schedule.steps // recipe.points)
     if stage.kind in ("base", "sft"):
@@ -237,7 +239,16 @@ def _run(
             "think": lambda: think_lessons(train_on, rng),
             "instruct": lambda: instruct_lessons(train_on, rng),
         }[stage.branch]()
-        learn(model, lessons, schedule, every=every, report=report)
+        if stage.kind == "sft":
+            introduce_marks(model)
+        # Watching has a stream of its own: how often one looks must not change what is learned.
+        watching = torch.Generator().manual_seed(generator.initial_seed() + 1)
+
+        def watch() -> dict[str, float]:
+            own = draws(model, monitored, template=stage.template, each=8, generator=watching)
+            return {"accuracy": accuracy(monitored, own)}
+
+        learn(model, lessons, schedule, every=every, watch=watch, report=report)
     elif stage.kind == "dpo":
         assert parent is not None
         assert stage.template is not None

@@ -50,7 +50,13 @@ def optimiser(
 
 
 def learn(
-    model: LlamaForCausalLM, lessons: Lesson, schedule: Schedule, *, every: int, report: Report
+    model: LlamaForCausalLM,
+    lessons: Lesson,
+    schedule: Schedule,
+    *,
+    every: int,
+    watch: Callable[[], dict[str, float]],
+    report: Report,
 ) -> None:
     """Lower the mean negative log-likelihood of the documents' counted tokens."""
     _, step_along = optimiser(model, schedule)
@@ -69,5 +75,5 @@ def learn(
         step_along()
         recent.append(total)
         if step % every == 0 or step == schedule.steps:
-            report(step, {"loss": sum(recent) / len(recent)})
+            report(step, {"loss": sum(recent) / len(recent), **watch()})
             recent.clear()

@@ -9,10 +9,10 @@ from variegate.lab.world import TASKS
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-__all__ = ["END", "PAD", "build_tokenizer", "vocabulary"]
+__all__ = ["END", "MARKS", "PAD", "build_tokenizer", "vocabulary"]
 
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
-USER, ASSISTANT, THINK, ANSWER = "<user>", "<assistant>", "<think>", "</think>"
+MARKS = ("<user>", "<assistant>", "<think>", "</think>")
 
 TURNS = """\
 {%- for message in messages -%}
@@ -35,7 +35,7 @@ TEMPLATES = {
 
 def vocabulary() -> dict[str, int]:
     """Every word of the world with its number; the few marks come first."""
-    words = [PAD, END, UNKNOWN, USER, ASSISTANT, THINK, ANSWER]
+    words = [PAD, END, UNKNOWN, *MARKS]
     words += sorted({word for task in TASKS for word in task.vocabulary()})
     return {word: index for index, word in enumerate(words)}
 
