@@ -30,8 +30,9 @@ def score_tokens(
     """Log-probability of every continuation of one prompt, and of stopping after it.
 
     The prompt is read once for all. What continuations share is read with each of them: a tree
-    over their tokens was tried and was slower, because every level costs a step. Stopping is any one of `ends`; a continuation of `max_tokens` tokens or more is cut
-    by the limit, so nothing is added for it, and what lies beyond the limit cannot be drawn.
+    over their tokens was tried and was slower, because every level costs a step. Stopping is any
+    one of `ends`; a continuation of `max_tokens` tokens or more is cut by the limit, so nothing is
+    added for it, and what lies beyond the limit cannot be drawn.
     """
     first, cache, mask = prefill(model, [prompt])
     first_lp = log_distribution(first, sampling)[0]
