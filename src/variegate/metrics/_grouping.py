@@ -135,13 +135,21 @@ class Groups:
 
     @cached_property
     def features(self) -> NDArray[np.float32]:
-        """(rows, d) unit rows; see `_embed` for empty outputs."""
-        return self._embed(self.texts)
+        """(rows, d) unit rows; see `_told_apart` for empty outputs."""
+        return _told_apart(self._encoded)
 
     @cached_property
     def cut_features(self) -> NDArray[np.float32]:
-        """Features of the outputs cut to one length."""
-        return self._embed(self.cut_texts)
+        """Features of the outputs cut to one length; what was not cut is not embedded again."""
+        cut = [row for row, text in enumerate(self.texts) if text != self.cut_texts[row]]
+        rows = self._encoded.copy()
+        if cut:
+            rows[cut] = self.embedder.encode([self.cut_texts[row] for row in cut])
+        return _told_apart(rows)
+
+    @cached_property
+    def _encoded(self) -> NDArray[np.float32]:
+        return self.embedder.encode(self.texts)
 
     @cached_property
     def cut_texts(self) -> list[str]:
@@ -166,6 +174,8 @@ class Groups:
     @cached_property
     def cut_ngrams(self) -> NGrams:
         """N-grams of the outputs cut to one length."""
+        if self.cut_texts == self.texts:
+            return self.ngrams
         return NGrams(self.cut_texts, list(self.n))
 
     @cached_property
@@ -217,21 +227,21 @@ class Groups:
             right[row, : len(tally)] = [label[1] for label in tally]
         return counts, right
 
-    def _embed(self, texts: list[str]) -> NDArray[np.float32]:
-        """Unit rows; outputs without direction get a dimension of their own.
-
-        Left as zeros, two empty outputs would count as unlike each other, and a model that says
-        nothing would look various.
-        """
-        rows = self.embedder.encode(texts)
-        blank = np.asarray(~rows.any(axis=1))
-        if not blank.any():
-            return rows
-        return np.concatenate([rows, blank[:, None].astype(np.float32)], axis=1)
-
     @cached_property
     def floor(self) -> float:
         """Mean cosine between outputs of different prompts."""
         prompts = self.frame.select(pl.struct("task", "prompt_id").rank("dense")).to_series()
         filled = np.array([bool(text.strip()) for text in self.texts], dtype=bool)
         return similarity_floor(self.features[filled], prompts.to_numpy()[filled])
+
+
+def _told_apart(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give outputs without direction a dimension of their own.
+
+    Left as zeros, two empty outputs would count as unlike each other, and a model that says
+    nothing would look various.
+    """
+    blank = np.asarray(~rows.any(axis=1))
+    if not blank.any():
+        return rows
+    return np.concatenate([rows, blank[:, None].astype(np.float32)], axis=1)

@@ -18,7 +18,8 @@ Floats = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 _MEMORY = 2 * 2**30  # bytes one spectrum may take; more is refused with the estimate
-_CHUNK = 64 * 2**20  # bytes of rows brought to float64 at a time
+_CHUNK = 64 * 2**20  # bytes of small sets brought to float64 at a time
+_PIECE = 2 * 2**20  # bytes of one large set brought to float64 at a time
 
 
 def vendi(
@@ -132,20 +133,17 @@ def _of_features(X: NDArray[Any], q: float, weights: ArrayLike | None) -> Floats
 def _of_batch(X: NDArray[Any], p: Floats, q: float) -> Floats:
     m, n, d = X.shape
     if n <= d:
-        rows = unit_rows(X)
-        blank = ~rows.any(axis=-1)
-        rows *= np.sqrt(p)[..., None]
+        rows, blank = _scaled(X, p)
         gram = rows @ rows.swapaxes(-1, -2)
     else:
-        # Sums over chunks of items: float64 copies of 10⁵ rows would not fit in the cache.
         gram, blank = np.zeros((m, d, d)), np.zeros((m, n), dtype=bool)
-        step = max(1, _CHUNK // (8 * m * d))
-        for i in range(0, n, step):
-            rows = unit_rows(X[:, i : i + step])
-            blank[:, i : i + step] = ~rows.any(axis=-1)
-            rows *= np.sqrt(p[:, i : i + step])[..., None]
-            for j in range(m):
-                gram[j] += rows[j].T @ rows[j]
+        # Pieces that stay in the processor's cache between conversion and product.
+        step = max(64, _PIECE // (8 * d))
+        for j in range(m):
+            for i in range(0, n, step):
+                part = slice(i, i + step)
+                rows, blank[j, part] = _scaled(X[j, part], p[j, part])
+                gram[j] += rows.T @ rows
     # An item without direction is an eigenvector of its own, with its share as eigenvalue.
     alone = np.where(blank, p, 0.0)
     if q == 2:
@@ -154,6 +152,15 @@ def _of_batch(X: NDArray[Any], p: Floats, q: float) -> Floats:
     if blank.any():
         spectrum = np.concatenate([spectrum, alone], axis=-1)
     return _hill(spectrum, q, n)
+
+
+def _scaled(X: NDArray[Any], p: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Rows of length √p in float64, and which rows have no direction."""
+    rows = np.array(X, dtype=np.float64)
+    squares = np.einsum("...i,...i->...", rows, rows)
+    blank = np.asarray(squares == 0)
+    rows *= np.sqrt(p / np.where(blank, 1.0, squares))[..., None]
+    return rows, blank
 
 
 def _of_kernel(given: NDArray[Any], q: float, weights: ArrayLike | None, indefinite: str) -> Floats:
