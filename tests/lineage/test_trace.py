@@ -369,6 +369,19 @@ def test_fault_23_no_prompt_in_common_is_refused():
         trace(of_saved(saved("pq", 3), saved("r", 3)), resamples=50)
 
 
+@pytest.mark.fault(22)
+def test_fault_22_one_id_for_two_prompts_is_refused():
+    one, other = saved("pq", 3, prompt="Name a fruit."), saved("pq", 3, prompt="Name a tree.")
+    with pytest.raises(DataError, match=r"prompt id 'p' .* has one text at"):
+        trace(of_saved(one, other), resamples=50)
+
+
+def test_a_stage_whose_draws_all_failed_is_not_passed_over():
+    failed = saved("pq", 3, finish="error")
+    with pytest.raises(NotComparable, match="base 2, sft 0"):
+        trace(of_saved(saved("pq", 3), failed), resamples=50)
+
+
 @pytest.mark.fault(7)
 def test_fault_07_what_is_no_answer_is_counted_for_all_to_see():
     odd = saved("pqr", 3, text=lambda i: ["I'm sorry, but I cannot help.", "", "fine words all"][i])

@@ -82,7 +82,8 @@ def gather(
 
     Raises:
         NotComparable: the stages have no prompt in common.
-        DataError: a file of saved outputs does not have the stage's arm.
+        DataError: a file of saved outputs does not have the stage's arm, or one prompt_id stands
+            for two prompts.
     """
     said = []
     for stage in lineage.order:
@@ -93,14 +94,17 @@ def gather(
     frames = pl.concat([part for one in said for part in one.frames])
     everything = judge(Samples.from_frame(frames, source=lineage.name), prompts)
     frame, failed = _without_failed(everything.frame)
-    frame, left_out = _on_common_prompts(frame, [one.stage for one in said])
+    common, left_out = _common_prompts(frame, arms=everything.frame["arm"].unique().to_list())
+    frame = frame.join(common, on=_KEY, how="semi", maintain_order="left")
     frame, uneven = _at_equal_n(frame, seed=lineage.seed)
     return Outputs(
         everything=everything,
         samples=Samples.from_frame(frame, source=lineage.name),
         stages=tuple(one.stage for one in said),
         arms={key: arm for one in said for key, arm in one.arms.items()},
-        entropies=pl.concat([part for one in said for part in one.entropies]),
+        entropies=pl.concat([part for one in said for part in one.entropies]).join(
+            common, on=_KEY, how="semi", maintain_order="left"
+        ),
         exact=stacked("exact", [part for one in said for part in one.exact]),
         models={one.stage.name: one.model for one in said if one.model},
         cautions=(*failed, *left_out, *uneven),
@@ -111,7 +115,7 @@ def sources_of(lineage: Lineage, prompts: Sequence[Prompt]) -> dict[str, Any]:
     """Everything that makes the outputs what they are, with content hashes, for `run.json`."""
     return {
         "lineage": lineage.name,
-        "prompts": _digest(repr(list(prompts)).encode()),
+        "prompts": _digest(repr(list(prompts))),
         "samples_per_prompt": lineage.samples_per_prompt,
         "seed": lineage.seed,
         "sampling": {**vars(lineage.sampling)},
@@ -249,35 +253,29 @@ def _without_failed(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[Caution]]:
     return frame.filter(pl.col("finish").fill_null("stop") != "error"), cautions
 
 
-def _on_common_prompts(
-    frame: pl.DataFrame, stages: Sequence[StageInfo]
+def _common_prompts(
+    frame: pl.DataFrame, *, arms: Sequence[str]
 ) -> tuple[pl.DataFrame, list[Caution]]:
+    """Find the prompts that every arm answered: task and prompt_id."""
     answered = frame.select("arm", *_KEY).unique()
-    arms = answered["arm"].n_unique()
-    everywhere = answered.group_by(_KEY).len().filter(pl.col("len") == arms).select(_KEY)
-    every = answered.select(_KEY).unique().height
-    if everywhere.is_empty():
-        here = ", ".join(
-            f"{arm} {count}"
-            for arm, count in answered.group_by("arm").len().sort("arm").iter_rows()
-        )
+    counted = answered.group_by(_KEY).len().sort(_KEY)
+    common = counted.filter(pl.col("len") == len(arms)).select(_KEY)
+    if common.is_empty():
+        sizes = dict(answered.group_by("arm").len().iter_rows())
         raise NotComparable(
-            f"Expected prompts that all of {len(stages)} stages answered, found none "
-            f"(prompts by arm: {here or 'none'}).",
+            f"Expected prompts that all of {len(arms)} arms answered, found none "
+            f"(prompts by arm: {', '.join(f'{arm} {sizes.get(arm, 0)}' for arm in sorted(arms))}).",
             hint="Give the same prompt_id to the same prompt in every file.",
         )
-    kept = frame.join(everywhere, on=_KEY, how="semi", maintain_order="left")
-    if everywhere.height == every:
-        return kept, []
-    return kept, [
-        Caution(
-            kind="prompts",
-            where="all stages",
-            count=every - everywhere.height,
-            total=every,
-            text=f"Not every stage answered every prompt; the {everywhere.height} prompts that "
-            "all have are compared.",
-        )
+    left_out = counted.height - common.height
+    if not left_out:
+        return common, []
+    text = (
+        f"Not every stage answered every prompt; the {common.height} prompts that all have are "
+        "compared."
+    )
+    return common, [
+        Caution(kind="prompts", where="all stages", count=left_out, total=counted.height, text=text)
     ]
 
 
@@ -307,7 +305,7 @@ def _source(source: Any) -> str:
     """Name a source by what it holds, so that other weights under the same path are noticed."""
     if isinstance(source, Samples):
         rows = source.frame.select("arm", *_KEY, "sample", "text").rows()
-        return _digest(repr(rows).encode("utf-8", "surrogatepass"))
+        return _digest(repr(rows))
     if not isinstance(source, Path):
         return f"{source.name}@{source.revision}"
     files = sorted(source.iterdir()) if source.is_dir() else [source]
@@ -320,5 +318,5 @@ def _source(source: Any) -> str:
     return f"{source.name}@{digest.hexdigest()[:16]}"
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
+def _digest(content: str) -> str:
+    return hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()[:16]
