@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -328,20 +329,11 @@ def _plugin(monkeypatch, **functions):
             return Metric(
                 name=self.name, title="Theirs", summary="Counts.", needs=("texts",), low=0,
                 high=None, n_dependence="unknown", source="Nobody 2026", url="",
-                function=f"{__name__}:{functions[self.name]}",
+                function=f"theirs:{functions[self.name]}",
             )  # fmt: skip
 
     monkeypatch.setattr(_registry, "_registered", lambda: {n: Entry(n) for n in functions})
-    monkeypatch.setattr(_registry, "resolve", resolve)
-    monkeypatch.setitem(sys.modules, __name__, sys.modules.get(__name__) or _this())
-
-
-def _this():
-    import types
-
-    module = types.ModuleType(__name__)
-    module.__dict__.update(globals())
-    return module
+    monkeypatch.setitem(sys.modules, "theirs", SimpleNamespace(**globals()))
 
 
 def count_texts(texts):
