@@ -21,6 +21,7 @@ __all__ = [
     "think_lessons",
 ]
 
+HINTS = 0.15  # share of pages on which somebody explains how to find an answer
 # Share of the pages of each task: what is harder to learn is written about more.
 PAGES = {"arithmetic": 0.3, "routes": 0.3, "lists": 0.08, "stories": 0.2, "opinions": 0.12}
 
@@ -65,12 +66,20 @@ def _document(before: str, after: str) -> Document:
 
 
 def page_lessons(rng: np.random.Generator) -> Lesson:
-    """Pages of the world: any question, answered as people do, a part of them wrongly."""
+    """Pages of the world: any question, answered as people do, a part of them wrongly.
+
+    Some pages are hints, and say so in their first word: there the language of reasoning is
+    learned, without a trace of the format that later stages put it in.
+    """
     shares = np.array([PAGES[about.name] for about in TASKS])
     while True:
         about = TASKS[int(rng.choice(len(TASKS), p=shares))]
         prompt = about.prompts[int(rng.integers(len(about.prompts)))]
-        document = _document(prompt.prompt, say(prompt, rng))
+        if rng.random() < HINTS:
+            shown = about.demonstrate(prompt.target, int(rng.integers(2)), rng)
+            document = _document(f"hint {prompt.prompt}", f"{shown.reasoning} so {shown.answer}")
+        else:
+            document = _document(prompt.prompt, say(prompt, rng))
         yield Document(document.tokens, 1)  # a page is learned whole, the question too
 
 

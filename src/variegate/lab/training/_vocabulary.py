@@ -35,7 +35,7 @@ TEMPLATES = {
 
 def vocabulary() -> dict[str, int]:
     """Every word of the world with its number; the few marks come first."""
-    words = [PAD, END, UNKNOWN, *MARKS]
+    words = [PAD, END, UNKNOWN, *MARKS, "hint", "so"]
     words += sorted({word for task in TASKS for word in task.vocabulary()})
     return {word: index for index, word in enumerate(words)}
 
