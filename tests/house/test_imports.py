@@ -65,15 +65,16 @@ def test_no_import_reaches_for_the_network() -> None:
 
 WITHOUT_TORCH = """
 import sys
-for name in ("torch", "transformers", "safetensors", "tokenizers"):
+for name in ("torch", "transformers", "safetensors"):
     sys.modules[name] = None
 import variegate as vg
 rows = [{"prompt": p, "text": f"{p} {i} words and more words"} for p in "ab" for i in range(4)]
 result = vg.measure(vg.Samples.from_rows(rows))
-values = result.frame.filter((result.frame["metric"] == "vendi") & (result.frame["task"] == "all"))
+values = result.frame.filter(result.frame["metric"] == "vendi")
 assert values["value"][0] > 1
 """
 
 
+@pytest.mark.fault(38)
 def test_fault_38_measuring_needs_no_torch() -> None:
     assert "torch" in loaded(WITHOUT_TORCH)  # the blocked name, None in sys.modules

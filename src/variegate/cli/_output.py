@@ -147,8 +147,8 @@ def print_screen(screen: Any) -> None:
     with console.capture() as captured:
         console.print(screen)
     # Trailing spaces, and the blank frame around a table, say nothing in a pipe.
-    for line in captured.get().strip("\n").splitlines():
-        print(line.rstrip())
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    print("\n".join(lines).strip("\n"))
 
 
 class Progress:

@@ -96,21 +96,21 @@ def _rows(file: Path) -> _Findings:
 
 def _facts_of(samples: Samples) -> dict[str, Any]:
     frame = samples.frame
-    sizes = frame.group_by("arm", "task", "prompt_id").len()["len"]
+    sizes = frame.group_by("arm", "task", "prompt_id").len()["len"].to_list()
     finish = frame["finish"].value_counts(sort=True).drop_nulls()
     facts: dict[str, Any] = {
         "detected": samples.detected or "outputs",
-        "arms": ", ".join(frame["arm"].unique(maintain_order=True)),
-        "tasks": ", ".join(frame["task"].unique(maintain_order=True)),
+        "arms": ", ".join(frame["arm"].unique(maintain_order=True).to_list()),
+        "tasks": ", ".join(frame["task"].unique(maintain_order=True).to_list()),
         "prompts": frame.select("task", "prompt_id").n_unique(),
         "outputs": len(samples),
-        "outputs per prompt": f"{sizes.min()} to {sizes.max()}",
+        "outputs per prompt": f"{min(sizes)} to {max(sizes)}",
         "empty": (frame["text"].str.strip_chars() == "").sum(),
         "judged right or wrong": frame["correct"].is_not_null().sum(),
         "with token log-probabilities": frame["token_logprobs"].is_not_null().sum(),
     }
     if finish.height:
-        facts["finish"] = ", ".join(f"{row[0]} {row[1]}" for row in finish.rows())
+        facts["finish"] = ", ".join(f"{row['finish']} {row['count']}" for row in finish.to_dicts())
     return facts
 
 
