@@ -65,7 +65,7 @@ def test_no_import_reaches_for_the_network() -> None:
 
 WITHOUT_TORCH = """
 import sys
-for name in ("torch", "transformers", "safetensors"):
+for name in ("torch", "transformers"):
     sys.modules[name] = None
 import variegate as vg
 rows = [{"prompt": p, "text": f"{p} {i} words and more words"} for p in "ab" for i in range(4)]
