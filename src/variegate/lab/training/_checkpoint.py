@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from variegate.lab.training._recipe import Size
-from variegate.lab.training._vocabulary import MARKS, build_tokenizer, vocabulary
+from variegate.lab.training._vocabulary import build_tokenizer, vocabulary
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
-__all__ = ["introduce_marks", "load", "new_model", "save"]
+__all__ = ["load", "new_model", "save"]
 
 
 def new_model(size: Size, *, seed: int) -> LlamaForCausalLM:
@@ -55,22 +55,6 @@ def load(folder: Path) -> LlamaForCausalLM:
     from transformers import LlamaForCausalLM
 
     return LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32).train()
-
-
-def introduce_marks(model: LlamaForCausalLM) -> None:
-    """Start the marks of turns and reasoning, never met in pretraining, at the mean of all words.
-
-    Left alone they would start far below every word: pretraining has pushed them down at every
-    position, and un-learning that costs more than it teaches.
-    """
-    import torch
-
-    words = vocabulary()
-    embedding = model.get_input_embeddings().weight
-    with torch.no_grad():
-        known = embedding[len(MARKS) + 3 :].mean(0)
-        for mark in MARKS:
-            embedding[words[mark]] = known
 
 
 def save(model: LlamaForCausalLM, folder: Path, *, template: str | None) -> None:

@@ -64,8 +64,8 @@ RECIPES = {
     "full": Recipe(
         size=Size(hidden=96, feedforward=224, layers=4, heads=4),
         pretraining=Schedule(steps=2400, batch=128, rate=3e-3),
-        think=Schedule(steps=200, batch=128, rate=1e-3),
-        instruct=Schedule(steps=200, batch=128, rate=5e-4),
+        think=Schedule(steps=60, batch=128, rate=1e-3),
+        instruct=Schedule(steps=60, batch=128, rate=1e-3),
         preference=Schedule(steps=100, batch=64, rate=1e-4),
         reinforcement=Schedule(steps=60, batch=40, rate=2e-4),
         zero=Schedule(steps=60, batch=40, rate=2e-4),

@@ -17,7 +17,7 @@ import numpy as np
 
 from variegate.errors import RunConflict, UnknownName, UsageError
 from variegate.lab._lineage import write_lineage
-from variegate.lab.training._checkpoint import introduce_marks, load, new_model, save
+from variegate.lab.training._checkpoint import load, new_model, save
 from variegate.lab.training._corpus import instruct_lessons, page_lessons, think_lessons
 from variegate.lab.training._judge import accuracy, draws
 from variegate.lab.training._preference import prefer
@@ -140,7 +140,9 @@ def _torch_set_up() -> Iterator[None]:
     torch.set_num_threads(THREADS)
     logging.disable_progress_bar()
     try:
-        yield
+        # Building a model draws from torch's own stream before the seeded weights replace it.
+        with torch.random.fork_rng(devices=[]):
+            yield
     finally:
         torch.set_num_threads(threads)
         if bars:
@@ -239,8 +241,6 @@ def _run(
             "think": lambda: think_lessons(train_on, rng),
             "instruct": lambda: instruct_lessons(train_on, rng),
         }[stage.branch]()
-        if stage.kind == "sft":
-            introduce_marks(model)
         # Watching has a stream of its own: how often one looks must not change what is learned.
         watching = torch.Generator().manual_seed(generator.initial_seed() + 1)
 

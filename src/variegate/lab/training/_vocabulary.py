@@ -9,7 +9,7 @@ from variegate.lab.world import TASKS
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-__all__ = ["END", "MARKS", "PAD", "build_tokenizer", "vocabulary"]
+__all__ = ["END", "PAD", "build_tokenizer", "vocabulary"]
 
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 MARKS = ("<user>", "<assistant>", "<think>", "</think>")
