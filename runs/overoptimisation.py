@@ -23,7 +23,7 @@ from variegate.lab.training._checkpoint import load
 from variegate.lab.training._preference import prefer
 from variegate.lab.training._stages import _prompts
 
-STRENGTHS = ((0.5, 5e-5), (0.1, 5e-5), (0.1, 2e-4))  # beta, learning rate: mild to harsh
+STRENGTHS = ((0.2, 1e-4), (0.1, 1e-4), (0.05, 3e-4))  # beta, rate; the first is the recipe
 WINDOW = 5  # points a running slope is taken over
 
 

@@ -180,4 +180,4 @@ def test_the_base_checkpoint_keeps_to_the_answers_that_are_listed():
     counted = frame.group_by("metric").len()
     complete = dict(zip(counted["metric"], counted["len"], strict=True))
     assert complete["accuracy"] == len(prompts)
-    assert complete.get("gini_simpson", 0) >= 1
+    assert complete["gini_simpson"] >= 0.75 * len(prompts)

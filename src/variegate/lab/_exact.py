@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from variegate.errors import UsageError
-from variegate.lab.world import task
+from variegate.lab.world import TASKS, task
 from variegate.models import Format, Sampling
 from variegate.samples import Prompt
 
@@ -48,14 +48,14 @@ def exact_metrics(
     k: int,
     format: Format = "raw",
     tasks: Sequence[str] = ("arithmetic", "routes", "lists", "opinions"),
-    most: int = 200,
+    most: int = 400,
 ) -> pl.DataFrame:
     """Work out the true values of a model's metrics on prompts of the lab.
 
     Every right answer is one string of tokens, and its probability is found by scoring it.
     Answers that say the same thing ("5 + 7", "7 + 5") are added up. Where a task has at most
-    `most` well-formed answers, the wrong ones are scored too (lists and opinions by default);
-    what mass is then left, u, bounds the metrics over all answers. See `truth` for the formulas.
+    `most` well-formed answers, the wrong ones are scored too (lists and opinions by default: any
+    word of the world); what mass is then left, u, bounds the metrics over all answers. See `truth` for the formulas.
 
     Args:
         model: anything with `render` and `score`.
@@ -97,6 +97,9 @@ def _of_prompt(
     about = task(prompt.task)
     right = list(about.right_answers(prompt.target))
     listed = about.every_answer()
+    if listed and not any(" " in answer for answer in listed):
+        # One word answers it, so any word of the world can be said; that covers most slips too.
+        listed = sorted({word for other in TASKS for word in other.vocabulary()})
     wrong = sorted(set(listed) - set(right)) if len(listed) <= most else []
     logprobs = model.score(
         model.render(prompt.prompt, format=format), right + wrong, sampling=sampling
