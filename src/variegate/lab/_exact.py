@@ -55,7 +55,8 @@ def exact_metrics(
     Every right answer is one string of tokens, and its probability is found by scoring it.
     Answers that say the same thing ("5 + 7", "7 + 5") are added up. Where a task has at most
     `most` well-formed answers, the wrong ones are scored too (lists and opinions by default: any
-    word of the world); what mass is then left, u, bounds the metrics over all answers. See `truth` for the formulas.
+    word of the world); what mass is then left, u, bounds the metrics over all answers. See
+    `truth` for the formulas.
 
     Args:
         model: anything with `render` and `score`.
