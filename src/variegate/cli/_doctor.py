@@ -16,7 +16,7 @@ __all__ = ["doctor"]
 
 _CORE = (
     "numpy", "scipy", "scikit-learn", "polars", "pydantic", "cyclopts", "rich", "jinja2",
-    "altair", "vl-convert-python", "wordllama",
+    "wordllama",
 )  # fmt: skip
 _EXTRAS = {
     "torch": ("torch", "transformers", "safetensors", "tokenizers"),

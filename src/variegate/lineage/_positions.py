@@ -88,6 +88,19 @@ def positions_of(
     Returns:
         The table `positions` of `Trace`; branching is at least 1, where the token is certain.
         Task ``"all"`` is the macro mean, as far as every task reaches. Empty without entropies.
+
+    Example:
+        >>> import math
+        >>> frame = pl.DataFrame(
+        ...     {
+        ...         "arm": ["base"] * 20,
+        ...         "task": ["lists"] * 20,
+        ...         "prompt_id": ["a", "b"] * 10,
+        ...         "entropies": [[math.log(8), 0.0]] * 20,
+        ...     }
+        ... )
+        >>> positions_of(frame, ["base"]).filter(task="lists")["branching"].round(6).to_list()
+        [8.0, 1.0]
     """
     tables = []
     for stage in stages:

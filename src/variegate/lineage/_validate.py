@@ -46,6 +46,12 @@ def validate_lineage(path: str | Path) -> LineageReport:
 
     Raises:
         DataError: the file does not describe a lineage, or its prompts cannot be read.
+
+    Example:
+        >>> from variegate.lab import lab_lineage
+        >>> report = validate_lineage(lab_lineage())
+        >>> report.ok, len(report.stages)
+        (True, 8)
     """
     lineage = Lineage.read(path)
     missing = missing_files(lineage)

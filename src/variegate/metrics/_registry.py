@@ -124,5 +124,10 @@ def _registered() -> dict[str, EntryPoint]:
 
 
 def default_names() -> tuple[str, ...]:
-    """Names that `measure` takes when it is not told: all built-in ones of level prompt."""
+    """Names that `measure` takes when it is not told: all built-in ones of level prompt.
+
+    Example:
+        >>> default_names()[:2]
+        ('vendi', 'pairwise')
+    """
     return tuple(entry.name for entry in _builtin().values() if entry.level == "prompt")

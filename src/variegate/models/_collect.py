@@ -11,7 +11,7 @@ import polars as pl
 from variegate.errors import DataError, ModelError, UsageError
 from variegate.models._arm import Arm
 from variegate.models._protocol import Completion, Request
-from variegate.samples import SCHEMA, Prompt, RunDirectory, Samples, sample_id
+from variegate.samples import SCHEMA, Prompt, RunDirectory, Samples, sample_ids
 
 __all__ = ["collect"]
 
@@ -147,15 +147,15 @@ def _draws(arm: Arm, prompts: Sequence[Prompt], *, n: int, seed: int) -> dict[st
                     hint="Ask each prompt once and raise n instead.",
                 )
         named[prompt.prompt_id] = asked[rendered] = prompt
-        for index in range(n):
-            key = sample_id(
-                model=arm.model.name,
-                revision=arm.model.revision,
-                rendered=rendered,
-                sampling=arm.sampling,
-                index=index,
-                seed=seed,
-            )
+        names = sample_ids(
+            model=arm.model.name,
+            revision=arm.model.revision,
+            rendered=rendered,
+            sampling=arm.sampling,
+            n=n,
+            seed=seed,
+        )
+        for index, key in enumerate(names):
             request = Request(key=key, rendered=rendered, index=index, seed=_seed_of(key))
             draws[key] = _Draw(request=request, prompt=prompt)
     return draws

@@ -14,7 +14,7 @@ a file only through `redact`.
 from variegate.samples._atomic import write_atomically
 from variegate.samples._clean import clean_text
 from variegate.samples._common import common_prompts
-from variegate.samples._identity import sample_id, settings_hash
+from variegate.samples._identity import sample_id, sample_ids, settings_hash
 from variegate.samples._prompt import Prompt, prompt_hash, read_prompts
 from variegate.samples._read import read
 from variegate.samples._reasoning import SplitText, split_reasoning
@@ -46,6 +46,7 @@ __all__ = [
     "read_run",
     "run_name",
     "sample_id",
+    "sample_ids",
     "settings_hash",
     "safe_name",
     "write_atomically",

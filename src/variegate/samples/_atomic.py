@@ -22,6 +22,11 @@ def write_atomically(path: str | Path, data: bytes | str) -> Path:
 
     Raises:
         RunUnwritable: the disk is full or read-only; the old file is intact, nothing is left over.
+
+    Example:
+        >>> import tempfile
+        >>> write_atomically(f"{tempfile.mkdtemp()}/note.txt", "kept").read_text()
+        'kept'
     """
     path = Path(path)
     data = data.encode("utf-8") if isinstance(data, str) else data

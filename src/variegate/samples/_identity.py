@@ -8,7 +8,7 @@ from typing import Any
 
 from variegate.samples._json import canonical_json
 
-__all__ = ["sample_id", "settings_hash"]
+__all__ = ["sample_id", "sample_ids", "settings_hash"]
 
 
 def sample_id(
@@ -20,7 +20,7 @@ def sample_id(
     index: int,
     seed: int | None,
 ) -> str:
-    """Name one draw by everything that it depends on: the SHA-256 of its canonical JSON.
+    """Name one draw by everything that it depends on: a SHA-256.
 
     The index is part of it, so n requests for one prompt are n draws whatever is cached; so is
     every sampling setting, where None (the provider's own default) is not 0.
@@ -41,15 +41,48 @@ def sample_id(
         >>> len({sample_id(**draw, index=index, seed=0) for index in range(30)})
         30
     """
-    identity = {
-        "model": model,
-        "revision": revision,
-        "rendered": rendered,
-        "sampling": sampling,
-        "index": index,
-        "seed": seed,
-    }
-    return hashlib.sha256(canonical_json(identity)).hexdigest()
+    asked = _asked(model, revision, rendered, sampling, seed)
+    return _nth(asked, index)
+
+
+def sample_ids(
+    *,
+    model: str,
+    revision: str,
+    rendered: str,
+    sampling: Mapping[str, Any] | object,
+    n: int,
+    seed: int | None,
+) -> list[str]:
+    """Name the first n draws of one prompt: `sample_id` of every index below n, at once.
+
+    Example:
+        >>> draw = dict(model="m", revision="1", rendered="Hi", sampling={}, seed=0)
+        >>> sample_ids(**draw, n=2) == [sample_id(**draw, index=0), sample_id(**draw, index=1)]
+        True
+    """
+    asked = _asked(model, revision, rendered, sampling, seed)
+    return [_nth(asked, index) for index in range(n)]
+
+
+def _asked(
+    model: str, revision: str, rendered: str, sampling: Mapping[str, Any] | object, seed: int | None
+) -> bytes:
+    """Everything of a draw but its index."""
+    return canonical_json(
+        {
+            "model": model,
+            "revision": revision,
+            "rendered": rendered,
+            "sampling": sampling,
+            "seed": seed,
+        }
+    )
+
+
+def _nth(asked: bytes, index: int) -> str:
+    # JSON ends with a brace, so the index cannot run into what stands before it.
+    return hashlib.sha256(asked + str(index).encode()).hexdigest()
 
 
 def settings_hash(settings: Mapping[str, Any]) -> str:

@@ -233,6 +233,15 @@ def read_run(path: str | Path) -> dict[str, Any]:
 
     Raises:
         RunConflict: a record of a newer version, or one that is damaged.
+
+    Example:
+        >>> import tempfile
+        >>> from variegate.samples import RunDirectory
+        >>> path = tempfile.mkdtemp()
+        >>> with RunDirectory.open(path, settings={"n": 16}, kind="trace"):
+        ...     pass
+        >>> read_run(path)["settings"]
+        {'n': 16}
     """
     file = Path(path) / "run.json"
     try:

@@ -36,6 +36,13 @@ def write(samples: Samples, path: str | Path) -> Path:
     Raises:
         UsageError: another suffix.
         RunUnwritable: the file cannot be written; an old one is intact.
+
+    Example:
+        >>> import tempfile
+        >>> from variegate.samples import Samples, read
+        >>> samples = Samples.from_rows([{"text": "apple", "quality": float("nan")}])
+        >>> read(write(samples, f"{tempfile.mkdtemp()}/outputs.jsonl")).frame["quality"].to_list()
+        [nan]
     """
     return write_atomically(path, frame_bytes(samples.frame, Path(path).suffix))
 
