@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -65,30 +66,29 @@ def main() -> None:
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     curves = []
-    for beta, rate in STRENGTHS:
-        for seed in range(arguments.seeds):
-            curve: list[dict[str, float]] = []
-            prefer(
-                load(parent),
-                load(parent).eval(),
-                train_on,
-                monitored,
-                Schedule(steps=arguments.steps, batch=64, rate=rate),
-                template="plain",
-                beta=beta,
-                drawn=recipe.drawn,
-                every=max(1, arguments.steps // arguments.points),
-                rng=np.random.default_rng(seed),
-                generator=torch.Generator().manual_seed(seed),
-                report=lambda step, row, curve=curve: curve.append({"step": step, **row}),
-            )
-            lines.append(_row(beta, rate, seed, curve))
-            curves.append((beta, rate, seed, curve))
-            print(lines[-1], flush=True)
-    lines += ["", *_figures(curves)]
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    for seed, (beta, rate) in itertools.product(range(arguments.seeds), STRENGTHS):
+        curve: list[dict[str, float]] = []
+        prefer(
+            load(parent),
+            load(parent).eval(),
+            train_on,
+            monitored,
+            Schedule(steps=arguments.steps, batch=64, rate=rate),
+            template="plain",
+            beta=beta,
+            drawn=recipe.drawn,
+            every=max(1, arguments.steps // arguments.points),
+            rng=np.random.default_rng(seed),
+            generator=torch.Generator().manual_seed(seed),
+            report=lambda step, row, curve=curve: curve.append({"step": step, **row}),
+        )
+        lines.append(_row(beta, rate, seed, curve))
+        curves.append((beta, rate, seed, curve))
+        print(lines[-1], flush=True)
+        if arguments.out:
+            arguments.out.parent.mkdir(parents=True, exist_ok=True)
+            text = "\n".join([*lines, "", *_figures(curves)])
+            arguments.out.write_text(text, encoding="utf-8")
 
 
 def _row(beta: float, rate: float, seed: int, curve: list[dict[str, float]]) -> str:

@@ -142,6 +142,8 @@ def test_the_shipped_checkpoints_are_small_and_of_the_recipe():
         assert record["scale"] == "full"
         assert record["size"] == dataclasses.asdict(RECIPES["full"].size)
         assert record["seed"] == 0
+        tokenizer = json.loads((folder / stage.name / "tokenizer.json").read_text())
+        assert tokenizer["model"]["vocab"] == vocabulary()
 
 
 def test_scores_of_what_is_drawn_are_the_probabilities_it_is_drawn_with():
