@@ -169,7 +169,7 @@ def test_more_than_all_of_a_loss_is_put_in_words():
 def test_the_metric_is_named_by_its_title():
     about = {"pairwise": {"title": "Pairwise distance", "role": "variety"}}
     assert (
-        "41% [36, 46] of the variety of base (Pairwise distance)." in said(**LOST, metrics=about)[0]
+        "41% [36, 46] of the variety of base (pairwise distance)." in said(**LOST, metrics=about)[0]
     )
     about = {"pairwise": {"title": "Accuracy", "role": "quality"}}
     assert "41% [36, 46] of the accuracy of base." in said(**LOST, metrics=about)[0]

@@ -95,9 +95,10 @@ def headline(
         return (f"Only {root.name} was traced: there is nothing to compare it with.",)
     about = (metrics or {}).get(metric, {})
     title = str(about.get("title", ""))
+    title = title[:1].lower() + title[1:]
     whole = f"the variety of {root.name}" + (f" ({title})" if title else "")
     if about.get("role", "variety") != "variety":
-        whole = f"the {title.lower()} of {root.name}"
+        whole = f"the {title} of {root.name}"
     kept = {stage.name: _kept(stage, retained, losses, metric) for stage in lines}
     told = [s for s in lines if kept[s.name].known]
     if not told:
@@ -116,7 +117,7 @@ def headline(
         sentences.append(counted)
     if lost:
         sentences += _only_wrong_answers(lost[0], decomposition)
-    return (*sentences, *_weights_or_format(told[0], formats, metric))
+    return (*sentences, *_weights_or_format(told[0], formats, metric, title or metric))
 
 
 def _ends_of_lines(stages: Sequence[StageInfo]) -> list[StageInfo]:
@@ -263,7 +264,9 @@ def _only_wrong_answers(stage: StageInfo, decomposition: pl.DataFrame) -> list[s
     return [" ".join(sentences)]
 
 
-def _weights_or_format(stage: StageInfo, formats: pl.DataFrame, metric: str) -> list[str]:
+def _weights_or_format(
+    stage: StageInfo, formats: pl.DataFrame, metric: str, title: str
+) -> list[str]:
     rows = {
         row["step"]: _number(row, "value", row["n_prompts"])
         for row in formats.filter(
@@ -288,7 +291,7 @@ def _weights_or_format(stage: StageInfo, formats: pl.DataFrame, metric: str) -> 
         return []
     sentence = ""
     if said:
-        sentence = f"Of the change of {_digits(total)} in {metric} at {stage.name}, {_and(said)}."
+        sentence = f"Of the change of {_digits(total)} in {title} at {stage.name}, {_and(said)}."
     if unsure:
         sentence += f" Nothing can be told about {_and(unsure)}."
     return [sentence.strip()]

@@ -48,7 +48,7 @@ class Stage:
     name: str
     parent: str | None
     kind: Literal["base", "sft", "dpo", "rl"]
-    branch: Literal["base", "think", "instruct", "zero"]
+    branch: Literal["base", "think", "instruct", "rl-zero"]
     template: str | None  # None reads raw prompts
 
 
@@ -60,7 +60,7 @@ STAGES = (
     Stage("instruct-sft", "base", "sft", "instruct", "plain"),
     Stage("instruct-dpo", "instruct-sft", "dpo", "instruct", "plain"),
     Stage("instruct-rl", "instruct-dpo", "rl", "instruct", "plain"),
-    Stage("rl-zero", "base", "rl", "zero", None),
+    Stage("rl-zero", "base", "rl", "rl-zero", None),
 )
 
 
@@ -206,7 +206,7 @@ def _schedule(stage: Stage, recipe: Recipe) -> Schedule:
     if stage.kind == "sft":
         return recipe.think if stage.branch == "think" else recipe.instruct
     by_kind = {"base": recipe.pretraining, "dpo": recipe.preference, "rl": recipe.reinforcement}
-    return recipe.zero if stage.branch == "zero" else by_kind[stage.kind]
+    return recipe.zero if stage.branch == "rl-zero" else by_kind[stage.kind]
 
 
 def _prompts(recipe: Recipe) -> tuple[list[Prompt], list[Prompt]]:
