@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,10 +21,12 @@ from variegate.metrics import (
     default_names,
     distinct_at_k,
     ead,
+    gini_simpson,
     measure,
     metric,
     metric_names,
     pairwise_diversity,
+    pass_at_k,
     rows,
     self_bleu,
     truncated,
@@ -142,8 +145,26 @@ def test_fault_07_failures_refusals_empties_and_truncation_are_counted():
     assert counts["empty"] == (1, 11)
     assert counts["unequal-n"] == (1, 2)
     assert value(result, "length", task="task0", column="n_samples") == 11
-    dropped = measure(samples(group), empty="drop")
-    assert value(dropped, "length", task="task0", column="n_samples") == 10
+
+
+@pytest.mark.fault(7)
+@pytest.mark.parametrize(
+    ("drop", "n"), [((), 11), (("empty",), 10), (("filter", "length"), 9), (("empty", "filter"), 9)]
+)
+def test_fault_07_what_is_no_answer_counts_or_not_as_one_says(drop, n):
+    group = outputs(prompts=2, n=6, tasks=1)
+    group[0]["finish"] = "error"
+    group[1]["finish"], group[2]["finish"] = "length", "filter"
+    group[3]["text"] = " "
+    result = measure(samples(group), drop=drop)
+    assert value(result, "length", task="task0", column="n_samples") == n
+    assert result.settings["drop"] == sorted(drop)
+    # The rates are told whether they count or not, and which of the two it is.
+    told = {c.kind: c.text for c in result.cautions}
+    for finish, kind in (("length", "truncation"), ("filter", "refusal"), ("empty", "empty")):
+        assert ("left out" in told[kind]) == (finish in drop)
+    both = compare(samples(group), samples(group), metrics=["length"], drop=drop)
+    assert both.settings["n"] == {"least": n - 6, "most": 6}
 
 
 @pytest.mark.fault(7)
@@ -194,6 +215,40 @@ def test_fault_10_a_single_output_is_left_out_with_the_reason():
     assert value(result, "length", task="task0", column="n_prompts") == 3
     with pytest.raises(DataError, match="at least one output"):
         measure(Samples.from_rows([{"prompt": "p", "text": "", "finish": "error"}]))
+
+
+@pytest.mark.fault(10)
+def test_fault_10_one_output_a_prompt_shows_why_there_is_no_variety_to_tell():
+    frame = measure(samples(outputs(prompts=3, n=1, tasks=1))).frame
+    for name in ("vendi", "pairwise", "gini_simpson", "self_bleu"):
+        row = frame.filter(pl.col("metric") == name).row(0, named=True)
+        assert math.isnan(row["value"])
+        assert row["note"] == "3 of 3 prompts left out: fewer than 2 outputs"
+
+
+@pytest.mark.fault(10)
+def test_fault_10_a_prompt_without_any_output_is_counted():
+    group = outputs(prompts=3, n=4, tasks=1)
+    for row in group[:4]:
+        row.update(finish="error", text="", answer=None, correct=None)
+    (caution,) = [c for c in measure(samples(group)).cautions if c.kind == "prompts"]
+    assert (caution.count, caution.total) == (1, 3)
+
+
+@pytest.mark.fault(3)
+@pytest.mark.fault(12)
+def test_fault_03_12_every_prompt_is_estimated_from_the_outputs_it_has():
+    group = outputs(prompts=2, n=6, tasks=1)
+    for row in group[:2]:
+        row.update(finish="error", text="", answer=None, correct=None)
+    here = measure(samples(group), metrics=["pass_at_k", "gini_simpson"], k=3).per_prompt
+    found = {(r["prompt_id"], r["metric"]): r["value"] for r in here.iter_rows(named=True)}
+    for prompt_id, rows_ in (("p00", group[2:6]), ("p01", group[6:])):
+        right = sum(row["correct"] for row in rows_)
+        counts = list(Counter(row["answer"] for row in rows_).values())
+        expected = pass_at_k(len(rows_), right, k=3)
+        assert found[prompt_id, "pass_at_k"] == pytest.approx(expected)
+        assert found[prompt_id, "gini_simpson"] == pytest.approx(gini_simpson(counts))
 
 
 @pytest.mark.fault(11)
@@ -411,6 +466,26 @@ def test_fault_13_rows_have_no_nan_and_are_strict_json():
     json.dumps(table, allow_nan=False)
 
 
+@pytest.mark.fault(13)
+def test_fault_13_a_number_that_is_none_is_refused_with_its_prompt_or_counted():
+    group = outputs(prompts=3, n=4, tasks=1)
+    group[5]["token_entropies"] = [1.0, float("nan")]
+    with pytest.raises(DataError, match=r"prompt 'p01' .*NaN or Inf in 1 of them, first at"):
+        measure(samples(group))
+    group = outputs(prompts=3, n=4, tasks=1)
+    group[5]["quality"] = float("inf")
+    with pytest.raises(DataError, match=r"'quality' is infinite for prompt 'p01'"):
+        measure(samples(group))
+    group[5]["quality"], group[6]["quality"], group[0]["correct"] = float("nan"), None, None
+    result = measure(samples(group))
+    mean = np.mean([group[4]["quality"], group[7]["quality"]])
+    (of_one,) = result.per_prompt.filter(prompt_id="p01", metric="quality")["value"]
+    assert of_one == pytest.approx(mean)
+    assert value(result, "quality", task="task0", column="n_samples") == 10
+    unscored = [(c.count, c.total) for c in result.cautions if c.kind == "unscored"]
+    assert unscored == [(1, 12), (2, 12)]
+
+
 @pytest.mark.fault(30)
 @pytest.mark.fault(31)
 def test_fault_30_31_hostile_names_are_shown_as_text():
@@ -435,7 +510,7 @@ def test_measuring_loads_neither_torch_nor_scipy():
 
 
 def test_wrong_arguments_are_refused():
-    with pytest.raises(UsageError):
-        measure(samples(outputs()), empty="maybe")
+    with pytest.raises(UsageError, match="Expected to drop some of empty, filter, length"):
+        measure(samples(outputs()), drop=["stop"])
     with pytest.raises(UnknownName):
         measure(samples(outputs()), metrics=["variety"])

@@ -176,6 +176,19 @@ def test_a_row_without_text_names_line_and_keys_understood(tmp_path):
     assert "completion" in caught.value.hint
 
 
+@pytest.mark.fault(3)
+@pytest.mark.fault(10)
+def test_fault_03_10_a_prompt_to_which_nothing_came_back_is_not_lost(tmp_path):
+    content = (
+        '{"prompt": "p", "completions": ["a", "b"], "correct": [true, false]}\n'
+        '{"prompt": "q", "completions": [], "correct": []}\n'
+    )
+    frame = read(written(tmp_path, content)).frame
+    assert frame["prompt"].to_list() == ["p", "p", "q"]
+    assert frame["finish"].to_list() == [None, None, "error"]
+    assert frame["correct"].to_list() == [True, False, None]
+
+
 @pytest.mark.fault(18)
 @pytest.mark.parametrize("content", ['{"text": "\\ud800"}', b'{"text": "\xed\xa0\x80"}'])
 def test_fault_18_a_lone_surrogate_is_refused_with_its_line(tmp_path, content):

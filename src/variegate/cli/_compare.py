@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from variegate.cli._gate import FailIf, Gate, Tolerance, exit_code
-from variegate.cli._measure import Embedder, K, Metrics, Seed, metric_list, read_arms
+from variegate.cli._measure import Drop, Embedder, K, Metrics, Seed, names_in, read_arms
 from variegate.cli._output import Json, Quiet, print_json, print_screen, rows_of, warn
 from variegate.errors import NotComparable
 
@@ -22,6 +22,7 @@ def compare(
     metrics: Metrics = None,
     embedder: Embedder = None,
     k: K = None,
+    drop: Drop = None,
     seed: Seed = 0,
     fail_if: FailIf = (),
     tolerance: Tolerance = 0.0,
@@ -47,7 +48,13 @@ def compare(
     both = read_arms((a, b), quiet=quiet or json)
     first, second = _sides(both, a, b)
     result = compare_samples(
-        first, second, metrics=metric_list(metrics), embedder=embedder, k=k, seed=seed
+        first,
+        second,
+        metrics=None if metrics is None else names_in(metrics),
+        embedder=embedder,
+        k=k,
+        drop=names_in(drop),
+        seed=seed,
     )
     if json:
         print_json(

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from variegate.samples import Samples
 
 __all__ = [
+    "Drop",
     "Embedder",
     "K",
     "Metrics",
     "Seed",
     "measure",
-    "metric_list",
+    "names_in",
     "read_arms",
 ]
 
@@ -30,6 +31,13 @@ Metrics = Annotated[
 ]
 Embedder = Annotated[
     str | None, Parameter(help="wordllama (default), or a sentence-transformers name or folder.")
+]
+Drop = Annotated[
+    str | None,
+    Parameter(
+        help="Outputs that are not to count, with commas between: empty, filter (refused), "
+        "length (cut). By default all count."
+    ),
 ]
 K = Annotated[int | None, Parameter(help="Outputs per prompt that the metrics at k count.")]
 Seed = Annotated[int, Parameter(help="Of the bootstrap and of every subsample.")]
@@ -40,6 +48,7 @@ def measure(
     metrics: Metrics = None,
     embedder: Embedder = None,
     k: K = None,
+    drop: Drop = None,
     seed: Seed = 0,
     by_task: Annotated[bool, Parameter(help="Every task, not only their mean.")] = False,
     report: Annotated[Path | None, Parameter(help="Write a page to this file.")] = None,
@@ -69,7 +78,12 @@ def measure(
     gates = [Gate.parse(text) for text in fail_if]
     samples = read_arms(files, quiet=quiet or json)
     result = measure_samples(
-        samples, metrics=metric_list(metrics), embedder=embedder, k=k, seed=seed
+        samples,
+        metrics=None if metrics is None else names_in(metrics),
+        embedder=embedder,
+        k=k,
+        drop=names_in(drop),
+        seed=seed,
     )
     rows = rows_of(result.frame)
     if json:
@@ -144,8 +158,6 @@ def _refuse_shared_arms(files: tuple[str, ...], parts: list[Samples]) -> None:
             owner[arm] = file
 
 
-def metric_list(metrics: str | None) -> list[str] | None:
-    """Split the names of `--metrics`."""
-    if metrics is None:
-        return None
-    return [name.strip() for name in metrics.split(",") if name.strip()]
+def names_in(words: str | None) -> list[str]:
+    """Split names with commas between, as in `--metrics` and `--drop`."""
+    return [name.strip() for name in (words or "").split(",") if name.strip()]

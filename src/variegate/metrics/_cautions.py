@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import numpy as np
 import polars as pl
@@ -25,16 +26,29 @@ _FINISHES = {
         "were cut at the token limit; what they would have said is not counted.",
     ),
     "filter": ("refusal", "were refused or filtered; refusals resemble each other."),
+    "empty": ("empty", "are empty; they count as one answer, unlike any other."),
     "error": ("error", "failed and are left out."),
+}
+_DROPPED = {
+    "length": "were cut at the token limit and are left out.",
+    "filter": "were refused or filtered and are left out.",
+    "empty": "are empty and are left out.",
+}
+_UNKNOWN = {
+    "correct": "could not be judged; accuracy and what is made of it leave them out.",
+    "quality": "have no quality; its mean leaves them out.",
 }
 
 
-def cautions_about(samples: Samples, groups: Groups, *, embedded: bool) -> tuple[Caution, ...]:
+def cautions_about(
+    samples: Samples, groups: Groups, *, embedded: bool, drop: Collection[str]
+) -> tuple[Caution, ...]:
     """Count what could mislead, arm by arm."""
     found: list[Caution] = []
     for arm in groups.arms:
-        found += _finishes(samples.frame.filter(pl.col("arm") == arm), arm)
-        members = groups.arm == arm
+        frame, members = samples.frame.filter(pl.col("arm") == arm), groups.arm == arm
+        found += _finishes(frame, arm, drop)
+        found += _silent(frame, arm, int(members.sum()))
         if members.any():
             found += _counts(groups, members, arm)
             found += _short(groups, members, arm)
@@ -44,26 +58,35 @@ def cautions_about(samples: Samples, groups: Groups, *, embedded: bool) -> tuple
     return tuple(found)
 
 
-def _finishes(frame: pl.DataFrame, arm: str) -> list[Caution]:
-    total, found = frame.height, []
-    for finish, (kind, consequence) in _FINISHES.items():
-        count = int((frame["finish"] == finish).sum())
-        if count:
-            found.append(_caution(kind, arm, count, total, f"of {arm} {consequence}"))
+def _finishes(frame: pl.DataFrame, arm: str, drop: Collection[str]) -> list[Caution]:
+    found = []
     answered = frame.filter(pl.col("finish").ne_missing("error"))
-    empty = int((answered["text"].fill_null("").str.strip_chars() == "").sum())
-    if empty:
-        text = f"of {arm} are empty; they count as one answer, unlike any other."
-        found.append(_caution("empty", arm, empty, answered.height, text))
-    judged_tasks = answered.group_by("task").agg(
-        pl.col("correct").is_null().sum().alias("unscored"), pl.len()
-    )
-    judged_tasks = judged_tasks.filter(pl.col("unscored") < pl.col("len"))
-    unscored = int(judged_tasks["unscored"].sum())
-    if unscored:
-        text = f"of {arm} could not be judged; accuracy and what is made of it leave them out."
-        found.append(_caution("unscored", arm, unscored, int(judged_tasks["len"].sum()), text))
+    for finish, (kind, kept) in _FINISHES.items():
+        # Empty is what has no text, whatever it says about its end.
+        alike = answered["text"].fill_null("").str.strip_chars() == ""
+        count = int((alike if finish == "empty" else frame["finish"] == finish).sum())
+        if count:
+            consequence = _DROPPED[finish] if finish in drop else kept
+            total = answered.height if finish == "empty" else frame.height
+            found.append(_caution(kind, arm, count, total, f"of {arm} {consequence}"))
+    for column, consequence in _UNKNOWN.items():
+        # A task where nothing is known has no such number at all: nothing is left out of it.
+        unknown = pl.col(column).cast(pl.Float64).fill_null(float("nan")).is_nan()
+        tasks = answered.group_by("task").agg(unknown.sum().alias("unknown"), pl.len())
+        tasks = tasks.filter(pl.col("unknown") < pl.col("len"))
+        count = int(tasks["unknown"].sum())
+        if count:
+            total = int(tasks["len"].sum())
+            found.append(_caution("unscored", arm, count, total, f"of {arm} {consequence}"))
     return found
+
+
+def _silent(frame: pl.DataFrame, arm: str, answered: int) -> list[Caution]:
+    asked = frame.select("task", "prompt_id").n_unique()
+    if asked == answered:
+        return []
+    text = f"{asked - answered} of {asked} prompts of {arm} have no output and are left out."
+    return [Caution(kind="prompts", where=arm, count=asked - answered, total=asked, text=text)]
 
 
 def _counts(groups: Groups, members: NDArray[np.bool_], arm: str) -> list[Caution]:

@@ -30,7 +30,7 @@ def compare(
     metrics: Sequence[str] | None = None,
     embedder: str | Encoder | Embedder | None = None,
     k: int | None = None,
-    empty: str = "keep",
+    drop: Sequence[str] = (),
     seed: int = 0,
     resamples: int = 2000,
     level: float = 0.95,
@@ -47,7 +47,7 @@ def compare(
         metrics: as in `measure`.
         embedder: as in `measure`.
         k: as in `measure`.
-        empty: as in `measure`.
+        drop: as in `measure`.
         seed: of the subsets and the bootstrap.
         resamples: of the bootstrap.
         level: of the intervals.
@@ -75,7 +75,7 @@ def compare(
         side.frame.with_columns(pl.lit(name).alias("arm"))
         for side, name in zip((a, b), names, strict=True)
     ]
-    counts = outputs_only(drop_empty=empty == "drop")
+    counts = outputs_only(drop)
     frames, notes = _matched(frames, names, counts)
     frames, more = _equalised(frames, names, counts, seed=seed)
     both = Samples.from_frame(pl.concat(frames).with_columns(pl.lit(None).alias("sample_id")))
@@ -84,7 +84,7 @@ def compare(
         metrics=metrics,
         embedder=embedder,
         k=k,
-        empty=empty,
+        drop=drop,
         seed=seed,
         resamples=resamples,
         level=level,

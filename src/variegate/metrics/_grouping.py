@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from variegate.embedding import Embedder, Encoder, embedder, similarity_floor
+from variegate.errors import UsageError
 from variegate.judging import normalise
 from variegate.metrics._length import common_length, truncated
 from variegate.metrics._words import NGrams
@@ -21,12 +22,26 @@ __all__ = ["Groups", "outputs_only"]
 Ints = NDArray[np.int64]
 
 
-def outputs_only(*, drop_empty: bool) -> pl.Expr:
-    """Rows that count as outputs: what failed does not, what is empty if so wished."""
+_DOUBTFUL = ("empty", "filter", "length")  # outputs that a policy may leave out
+
+
+def outputs_only(drop: Collection[str] = ()) -> pl.Expr:
+    """Rows that count as outputs: what failed does not, nor what is to be dropped.
+
+    Raises:
+        UsageError: `drop` names something other than empty, filter and length.
+    """
+    if unknown := [name for name in drop if name not in _DOUBTFUL]:
+        raise UsageError(
+            f"Expected to drop some of {', '.join(_DOUBTFUL)}, got {unknown[0]!r}.",
+            hint="Outputs with finish 'error' are always left out; all others count.",
+        )
     alive = pl.col("finish").ne_missing("error")
-    if not drop_empty:
-        return alive
-    return alive & (pl.col("text").fill_null("").str.strip_chars() != "")
+    if "empty" in drop:
+        alive &= pl.col("text").fill_null("").str.strip_chars() != ""
+    for finish in sorted({"filter", "length"} & set(drop)):
+        alive &= pl.col("finish").ne_missing(finish)
+    return alive
 
 
 class Groups:
@@ -38,17 +53,21 @@ class Groups:
     Args:
         samples: the outputs; errors are no outputs and are left out.
         source: of the embedder, fetched only where features are asked for.
-        drop_empty: leave out empty outputs too.
+        drop: kinds of doubtful outputs to leave out too, see `outputs_only`.
     """
 
     def __init__(
-        self, samples: Samples, *, source: str | Encoder | Embedder | None, drop_empty: bool
+        self,
+        samples: Samples,
+        *,
+        source: str | Encoder | Embedder | None,
+        drop: Collection[str] = (),
     ) -> None:
         self._source = source
         frame = samples.frame.with_columns(pl.col("text").fill_null(""))
         arms = frame["arm"].unique(maintain_order=True).to_list()
         tasks = frame["task"].unique(maintain_order=True).to_list()
-        self.frame = frame.filter(outputs_only(drop_empty=drop_empty)).sort(
+        self.frame = frame.filter(outputs_only(drop)).sort(
             pl.col("arm").replace_strict(arms, range(len(arms)), return_dtype=pl.Int64),
             pl.col("task").replace_strict(tasks, range(len(tasks)), return_dtype=pl.Int64),
             "prompt_id",
@@ -90,12 +109,18 @@ class Groups:
         if need == "quality":
             return self._any(~np.isnan(self.quality))
         if need == "token_entropies":
-            return self._any(np.array([len(one) > 0 for one in self.token_entropies]))
+            return self._any(self._with_entropies)
         return np.ones(len(self), dtype=bool)
 
     def outputs(self, needs: tuple[str, ...]) -> Ints:
         """(G,) outputs of a group that count for these needs."""
-        return self._sum(self.scored) if "correct" in needs else self.n
+        if "correct" in needs:
+            return self._sum(self.scored)
+        if "quality" in needs:
+            return self._sum(~np.isnan(self.quality))
+        if "token_entropies" in needs:
+            return self._sum(self._with_entropies)
+        return self.n
 
     def _any(self, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return np.asarray(self._sum(rows) > 0)
@@ -132,6 +157,10 @@ class Groups:
         # explode gives one null for a null or empty list; dropping those leaves the true values.
         flat = column.filter(pl.Series(lengths > 0)).explode().to_numpy()
         return np.split(flat, np.cumsum(lengths)[:-1])
+
+    @cached_property
+    def _with_entropies(self) -> NDArray[np.bool_]:
+        return np.array([len(one) > 0 for one in self.token_entropies], dtype=bool)
 
     @cached_property
     def features(self) -> NDArray[np.float32]:

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from variegate.embedding import Embedder, Encoder
-from variegate.errors import DataError, UsageError
+from variegate.errors import DataError, UsageError, VariegateError
 from variegate.estimate import Estimate, bootstrap
 from variegate.metrics._cautions import cautions_about
 from variegate.metrics._entries import VOCABULARY
@@ -55,7 +55,7 @@ def measure(
     metrics: Sequence[str] | None = None,
     embedder: str | Encoder | Embedder | None = None,
     k: int | None = None,
-    empty: str = "keep",
+    drop: Sequence[str] = (),
     seed: int = 0,
     resamples: int = 2000,
     level: float = 0.95,
@@ -72,7 +72,9 @@ def measure(
         embedder: what `variegate.embedding.embedder` takes.
         k: outputs that the metrics at k count; by default 10, or the least number of outputs of
             a prompt where that is smaller (prompts with a single output aside).
-        empty: ``"keep"`` empty outputs as one answer unlike any other, or ``"drop"`` them.
+        drop: kinds of outputs that are not to count: ``"empty"``, ``"filter"`` (refused or
+            filtered), ``"length"`` (cut at the token limit). By default all count, the empty ones
+            as one answer unlike any other; the cautions say how many there are either way.
         seed: of the bootstrap.
         resamples: of the bootstrap.
         level: of the intervals.
@@ -95,15 +97,13 @@ def measure(
         >>> round(result.frame["value"].item(), 4)
         1.6667
     """
-    if empty not in ("keep", "drop"):
-        raise UsageError(f"Expected empty='keep' or empty='drop', got {empty!r}.")
     names = default_names() if metrics is None else tuple(dict.fromkeys(metrics))
     entries = [metric(name) for name in names]
-    groups = Groups(samples, source=embedder, drop_empty=empty == "drop")
+    groups = Groups(samples, source=embedder, drop=drop)
     if not len(groups):
         raise DataError(
-            f"Expected at least one output, got {len(samples)} rows without any.",
-            hint="Look at the column 'finish': errors are no outputs.",
+            f"Expected at least one output, got none in {len(samples)} rows.",
+            hint="Look at the column 'finish': what failed or is dropped is no output.",
         )
     several = groups.n[groups.n >= 2]
     plan = _Plan(
@@ -131,8 +131,8 @@ def measure(
     return Measurement(
         frame=pl.DataFrame(rows, schema=LEVELS),
         per_prompt=_per_prompt(groups, columns),
-        cautions=cautions_about(samples, groups, embedded=embedded),
-        settings=_settings(groups, names, plan, empty=empty, embedded=embedded),
+        cautions=cautions_about(samples, groups, embedded=embedded, drop=drop),
+        settings=_settings(groups, names, plan, drop=drop, embedded=embedded),
     )
 
 
@@ -153,13 +153,14 @@ def _column(groups: Groups, entry: Metric, plan: _Plan) -> _Column:
     values = np.full(len(groups), np.nan)
     try:
         values[usable] = _values(groups, entry, np.flatnonzero(usable), options)
-    except DataError:
-        raise
     except Exception as error:
-        # A metric that breaks, most likely somebody else's, must not take the others with it.
-        _log.warning("The metric %r failed.", entry.name, exc_info=error)
-        reasons = [f"failed: {type(error).__name__}: {error}"] * len(groups)
+        reasons = [_failure(entry, error)] * len(groups)
     values = np.array([rounded(value) for value in values.tolist()])
+    if (infinite := np.flatnonzero(np.isinf(values))).size:
+        raise DataError(
+            f"The metric {entry.name!r} is infinite for {_where(groups, infinite[0])}.",
+            hint="Leave outputs without a finite number out, or say null where it is unknown.",
+        )
     for g in np.flatnonzero(usable & np.isnan(values)):
         reasons[g] = reasons[g] or "nothing to count"
     return _Column(metric=entry, values=values, reasons=reasons)
@@ -185,14 +186,34 @@ def _values(
             values[alike] = function(*stacks, **options)
         return values
     for i, g in enumerate(usable):
-        values[i] = _number(function(*(groups.of(name, g) for name in arguments), **options))
+        try:
+            values[i] = _number(function(*(groups.of(name, g) for name in arguments), **options))
+        except DataError as error:
+            raise DataError(f"{_where(groups, g)}: {error}", hint=error.hint) from error
     return values
+
+
+def _where(groups: Groups, g: int | np.integer[Any]) -> str:
+    arm, task, prompt_id, _ = groups.keys.row(int(g))
+    return f"prompt {prompt_id!r} (arm {arm!r}, task {task!r})"
+
+
+def _failure(entry: Metric, error: Exception) -> str:
+    """Give the reason in a metric's place, so that one that breaks takes no other with it.
+
+    Raises:
+        VariegateError: the samples, the disk or an extra is at fault, and not the metric.
+    """
+    if isinstance(error, VariegateError) and not isinstance(error, UsageError):
+        raise error
+    _log.warning("The metric %r failed.", entry.name, exc_info=error)
+    return f"failed: {type(error).__name__}: {error}"
 
 
 def _number(value: Any) -> float:
     array = np.asarray(value, dtype=np.float64)
-    if array.shape != () or np.isinf(array):
-        raise TypeError(f"expected one finite number or NaN a prompt, got {value!r}")
+    if array.shape != ():
+        raise TypeError(f"expected one number a prompt, got {value!r}")
     return float(array)
 
 
@@ -217,7 +238,7 @@ def _levels(groups: Groups, columns: list[_Column], arm: str, plan: _Plan) -> li
         assert isinstance(estimates, list)
         for column, estimate in zip(columns, estimates, strict=True):
             used = members[of_task & ~np.isnan(column.values[members])]
-            if len(used) or plan.asked or _failed(column):
+            if len(used) or plan.asked or not _lacks_data(column, members[of_task]):
                 samples = int(groups.outputs(column.metric.needs)[used].sum())
                 note = _note(column, members[of_task], estimate, plan)
                 rows.append(level_row(arm, task, column.metric.name, estimate, samples, note))
@@ -240,8 +261,9 @@ def _note(column: _Column, members: NDArray[np.intp], estimate: Estimate, plan: 
     return "; ".join(notes)
 
 
-def _failed(column: _Column) -> bool:
-    return any(reason.startswith("failed") for reason in column.reasons)
+def _lacks_data(column: _Column, members: NDArray[np.intp]) -> bool:
+    """Whether the samples hold nothing of what the metric needs; else its reasons are shown."""
+    return all(column.reasons[g].startswith("no ") for g in members)
 
 
 def _set_levels(groups: Groups, entry: Metric, arm: str, plan: _Plan) -> list[dict[str, Any]]:
@@ -256,11 +278,8 @@ def _set_levels(groups: Groups, entry: Metric, arm: str, plan: _Plan) -> list[di
         arguments = [[groups.of(a, g) for g in members] for a in entry.arguments or entry.needs]
         try:
             estimate = function(*arguments, level=plan.level, **options)
-        except DataError:
-            raise
         except Exception as error:
-            _log.warning("The metric %r failed.", entry.name, exc_info=error)
-            estimate = _broken(f"failed: {type(error).__name__}: {error}", plan)
+            estimate = _broken(_failure(entry, error), plan)
         estimates.append(estimate)
         samples = int(groups.n[members].sum())
         rows.append(level_row(arm, task, entry.name, estimate, samples, estimate.note))
@@ -303,7 +322,7 @@ def _per_prompt(groups: Groups, columns: list[_Column]) -> pl.DataFrame:
 
 
 def _settings(
-    groups: Groups, names: tuple[str, ...], plan: _Plan, *, empty: str, embedded: bool
+    groups: Groups, names: tuple[str, ...], plan: _Plan, *, drop: Sequence[str], embedded: bool
 ) -> dict[str, Any]:
     about: dict[str, Any] | None = None
     if embedded:
@@ -318,7 +337,7 @@ def _settings(
         "tokenizer": TOKENIZER,
         "vocab_size": VOCABULARY,
         "classes": "canonical answers; normalised texts where there are none",
-        "empty": empty,
+        "drop": sorted(set(drop)),
         "seed": plan.seed,
         "resamples": plan.resamples,
         "level": plan.level,

@@ -40,7 +40,9 @@ class Caution:
     """One thing that must be known before the numbers are read.
 
     Args:
-        kind: truncation, refusal, empty, error, unequal-n, unscored, short, small-n or floor.
+        kind: one word for what it is about: truncation, refusal, empty, error, unscored, prompts,
+            unmatched, unequal-n, small-n, short or floor; of a trace also failed, judge,
+            low-match or weights.
         where: the arm, or arm and task.
         count, total: how many, of how many.
         text: what it does to the reading, one sentence.

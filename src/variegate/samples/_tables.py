@@ -99,6 +99,10 @@ class Table:
             return
         self.listed_in = listed
         outputs = value[listed]
+        if not outputs:
+            # Asked, and nothing came back: the prompt must not vanish from the count.
+            about = {name: item for name, item in row.items() if item != []}
+            self._finish(place, about | {"finish": "error"})
         for index, output in enumerate(outputs):
             where = f"{place} ({listed}[{index}])"
             if isinstance(output, str) or output is None:
