@@ -135,20 +135,7 @@ def test_a_reader_that_leaves_is_no_fault(tmp_path: Path) -> None:
 @pytest.mark.fault(33)
 def test_fault_33_no_artefact_of_a_run_holds_the_key(tmp_path: Path) -> None:
     canary = "canary-0123456789abcdef"
-    rows = [
-        {"prompt": f"p{p}", "sample": i, "text": f"{p} {i} some words"}
-        for p in range(4)
-        for i in range(4)
-    ]
-    for stage in ("base", "dpo"):
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        (tmp_path / f"{stage}.jsonl").write_text(lines, encoding="utf-8")
-    (tmp_path / "LINEAGE.toml").write_text(
-        'name = "saved"\n'
-        '[[stages]]\nname = "base"\nsamples = "base.jsonl"\n'
-        '[[stages]]\nname = "dpo"\nparent = "base"\nsamples = "dpo.jsonl"\n',
-        encoding="utf-8",
-    )
+    saved_lineage(tmp_path)
     done = variegate(
         "trace", "LINEAGE.toml", "--out", "run",
         cwd=tmp_path, OPENAI_API_KEY=canary, HF_TOKEN=canary,
@@ -158,6 +145,132 @@ def test_fault_33_no_artefact_of_a_run_holds_the_key(tmp_path: Path) -> None:
     assert {"run.json", "report.html", "scores.parquet"} <= {file.name for file in files}
     assert [file for file in files if canary.encode() in file.read_bytes()] == []
     assert canary not in done.stdout + done.stderr
+
+
+def saved_lineage(folder: Path) -> None:
+    """Two stages of saved outputs, in `folder`."""
+    for stage, words in (("base", 9), ("dpo", 3)):
+        rows = (
+            {
+                "prompt": f"p{p}", "task": f"t{p % 2}", "sample": i,
+                "text": f"{p} and {i % words} some words", "correct": i % 2 == 0,
+            }
+            for p in range(8) for i in range(6)
+        )  # fmt: skip
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"{stage}.jsonl").write_text(lines, encoding="utf-8")
+    (folder / "LINEAGE.toml").write_text(
+        'name = "saved"\n'
+        '[[stages]]\nname = "base"\nsamples = "base.jsonl"\n'
+        '[[stages]]\nname = "dpo"\nparent = "base"\nsamples = "dpo.jsonl"\n',
+        encoding="utf-8",
+    )
+
+
+@pytest.mark.fault(36)
+def test_fault_36_a_trace_gives_the_same_bytes_whatever_the_hash_seed_and_the_threads(
+    tmp_path: Path,
+) -> None:
+    saved_lineage(tmp_path)
+    seen = set()
+    for seed, threads in (("0", "1"), ("7", "2")):
+        done = variegate(
+            "trace", "LINEAGE.toml", "--out", seed, "--json", "--quiet", cwd=tmp_path,
+            PYTHONHASHSEED=seed, OMP_NUM_THREADS=threads, POLARS_MAX_THREADS=threads,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        payload = json.loads(done.stdout, parse_constant=pytest.fail)
+        # When, how long and where to: all else is the same.
+        for name in ("command", "started", "seconds"):
+            del payload["settings"][name]
+        del payload["report"]
+        tables = sorted((tmp_path / seed / "trace").glob("*.parquet"))
+        scores = tmp_path / seed / "scores.parquet"
+        seen.add((json.dumps(payload), *(path.read_bytes() for path in (scores, *tables))))
+    assert len(seen) == 1
+
+
+FULL_DISK = (
+    "import resource, sys\n"
+    "resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)\n"
+    "from variegate.cli import main\n"
+    "sys.exit(main(sys.argv[2:]))"
+)
+
+
+@pytest.mark.fault(25)
+@pytest.mark.parametrize("room", ["0", "2000", "20000"])
+def test_fault_25_a_disk_that_takes_no_more_is_1_and_loses_nothing(
+    room: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("resource")
+    saved_lineage(tmp_path)
+    words = ["trace", "LINEAGE.toml", "--out", "run", "--quiet"]
+    full = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, room, *words],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert full.returncode == 1
+    first, second = full.stderr.splitlines()
+    assert first.startswith("error: Cannot write ")
+    assert "run" in first
+    assert second.startswith("hint: Free some space")
+    assert not list((tmp_path / "run").rglob(".vgtmp-*"))
+    assert not (tmp_path / "run" / "scores.parquet").exists()
+    again = variegate(*words, cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    # What is there stays as it was when the next write fails.
+    whole = (tmp_path / "run" / "report.html").read_bytes()
+    (tmp_path / "base.jsonl").touch()
+    subprocess.run([sys.executable, "-c", FULL_DISK, "0", *words], cwd=tmp_path, check=False)
+    assert (tmp_path / "run" / "report.html").read_bytes() == whole
+
+
+WITHOUT = (
+    "import sys\n"
+    "sys.modules[sys.argv[1]] = None\n"
+    "from variegate.cli import main\n"
+    "sys.exit(main(sys.argv[2:]))"
+)
+
+
+@pytest.mark.fault(38)
+@pytest.mark.parametrize(
+    ("verb", "package"),
+    [("trace", "torch"), ("trace", "tokenizers"), ("lab", "torch"), ("lab", "safetensors")],
+)
+def test_fault_38_without_an_extra_a_verb_says_what_to_install(
+    verb: str, package: str, tmp_path: Path
+) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "prompts.jsonl").write_text('{"prompt": "Name a tree."}\n', encoding="utf-8")
+    (tmp_path / "LINEAGE.toml").write_text(
+        'prompts = "prompts.jsonl"\n[[stages]]\nname = "base"\nmodel = "base"\n',
+        encoding="utf-8",
+    )
+    words = ["trace", "LINEAGE.toml"] if verb == "trace" else ["lab", "train", "--toy"]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, package, *words, "--out", "run", "--quiet"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    first, second = done.stderr.splitlines()
+    assert first.startswith("error: ")
+    assert second == "hint: pip install 'variegate[torch]'"
+
+
+@pytest.mark.fault(38)
+def test_fault_38_without_sentence_transformers_its_names_say_what_to_install(
+    tmp_path: Path,
+) -> None:
+    saved_lineage(tmp_path)
+    words = ["measure", "base.jsonl", "--embedder", "owner/name", "--quiet"]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT, "sentence_transformers", *words],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[1] == "hint: pip install 'variegate[embed]'"
 
 
 @pytest.mark.fault(34)

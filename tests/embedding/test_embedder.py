@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from variegate.embedding import Cached, Embedder, embedder, similarity_floor
-from variegate.errors import DataError, UnknownName, UsageError, VariegateError
+from variegate.errors import DataError, RunUnwritable, UnknownName, UsageError, VariegateError
 
 
 class Counting:
@@ -136,7 +136,7 @@ def test_cache_answers_by_content_and_survives_a_broken_part(tmp_path):
     source = Counting()
     first = Cached(embedder(source), tmp_path)
     rows = first.encode(["plum", "kiwi"])
-    assert not list(tmp_path.rglob("*.tmp"))
+    assert [path.suffix for path in tmp_path.rglob("*") if path.is_file()] == [".parquet"]
     source.asked.clear()
     again = Cached(embedder(source), tmp_path)
     source.asked.clear()
@@ -148,6 +148,13 @@ def test_cache_answers_by_content_and_survives_a_broken_part(tmp_path):
         part.write_bytes(part.read_bytes()[:20])
     healed = Cached(embedder(source), tmp_path)
     np.testing.assert_allclose(healed.encode(["plum", "kiwi"]), rows, rtol=1e-6)
+
+
+@pytest.mark.fault(25)
+def test_fault_25_a_cache_that_cannot_be_written_names_itself(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RunUnwritable, match=r"Cannot write .*file"):
+        Cached(embedder(Counting()), tmp_path / "file").encode(["plum"])
 
 
 def test_cache_of_another_revision_is_not_read(tmp_path):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -18,7 +20,7 @@ from variegate.cli._doctor import doctor
 from variegate.cli._lab import lab
 from variegate.cli._measure import measure
 from variegate.cli._metrics import metrics
-from variegate.cli._output import complain, without_secrets
+from variegate.cli._output import LOG, complain, show_traceback
 from variegate.cli._trace import trace
 from variegate.cli._validate import validate
 from variegate.errors import MissingExtra, VariegateError
@@ -74,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         0
     """
     _terminate_like_interrupt()
+    logging.getLogger("variegate").addHandler(LOG)
     try:
         code = app(sys.argv[1:] if argv is None else list(argv))
         sys.stdout.flush()
@@ -84,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except VariegateError as error:
         complain(str(error), error.hint)
-        _traceback()
+        show_traceback(error)
         return error.exit_code
     except KeyboardInterrupt:
         complain("Interrupted.", "What was finished is kept; the same command goes on from there.")
@@ -93,19 +96,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader (head, less) has left; without this Python complains once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         return _missing(error)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         complain(f"{where}{error.strerror or error}.", None)
-        _traceback()
+        show_traceback(error)
         return 2 if isinstance(error, FileNotFoundError) else 1
     except Exception as error:  # the last net: a person gets a line, a bug report gets the rest
         complain(
             f"Unexpected {type(error).__name__}: {error}",
             "This is a fault of variegate. VARIEGATE_TRACEBACK=1 shows where it happened.",
         )
-        _traceback()
+        show_traceback(error)
         return 1
 
 
@@ -113,14 +116,23 @@ def _shown(default: object) -> str | None:
     return None if default is False or default is None or default == () else str(default)
 
 
-def _missing(error: ModuleNotFoundError) -> int:
-    package = (error.name or "").partition(".")[0]
-    if package not in _EXTRA_OF:
-        complain(f"The package {package!r} is missing.", f"pip install {package}")
+def _missing(error: ImportError) -> int:
+    """Name the extra for a package that is absent, or there in a version that does not fit.
+
+    Libraries that look for their own dependencies name them in the message only, or in that of
+    the error before.
+    """
+    chain = (error, error.__cause__ or error.__context__)
+    words = re.findall(r"\w+", " ".join(f"{getattr(link, 'name', '')} {link}" for link in chain))
+    extra = next((_EXTRA_OF[word] for word in words if word in _EXTRA_OF), None)
+    if extra is None:
+        package = (error.name or "").partition(".")[0]
+        hint = f"pip install {package}" if package else "pip install --upgrade variegate"
+        complain(str(error) or "A package is missing.", hint)
     else:
-        missing = MissingExtra(f"This verb ({package})", _EXTRA_OF[package])
-        complain(str(missing), missing.hint)
-    _traceback()
+        missing = MissingExtra("This verb", extra)
+        complain(f"{missing} ({error})", missing.hint)
+    show_traceback(error)
     return 2
 
 
@@ -133,11 +145,3 @@ def _terminate_like_interrupt() -> None:
     # Outside the main thread whoever runs us handles signals.
     with contextlib.suppress(ValueError):
         signal.signal(signal.SIGTERM, stop)
-
-
-def _traceback() -> None:
-    """Print the traceback, without locals (they may hold keys), where it was asked for."""
-    if os.environ.get("VARIEGATE_TRACEBACK"):
-        import traceback
-
-        print(without_secrets(traceback.format_exc()), file=sys.stderr)

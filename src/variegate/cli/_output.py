@@ -7,6 +7,7 @@ terminal, bidirectional marks, rich markup) becomes harmless and keys from the e
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import re
@@ -20,6 +21,7 @@ from cyclopts import Parameter
 __all__ = [
     "COLUMNS",
     "JSON_SCHEMA_VERSION",
+    "LOG",
     "Json",
     "Progress",
     "Quiet",
@@ -29,6 +31,7 @@ __all__ = [
     "print_table",
     "rows_of",
     "say",
+    "show_traceback",
     "warn",
     "without_secrets",
 ]
@@ -74,6 +77,26 @@ def say(text: str) -> None:
 
 def _one_line(text: str) -> str:
     return " ".join(_clean(" ".join(text.split())).split())
+
+
+class _Log(logging.Handler):
+    """Say what the package logs like everything else: clean, and without a traceback."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"careful: {record.getMessage()}")
+        if record.exc_info and record.exc_info[1] is not None:
+            show_traceback(record.exc_info[1])
+
+
+LOG = _Log(level=logging.WARNING)
+
+
+def show_traceback(error: BaseException) -> None:
+    """Print a traceback, without locals (they may hold keys), where it was asked for."""
+    if os.environ.get("VARIEGATE_TRACEBACK"):
+        import traceback
+
+        print(without_secrets("".join(traceback.format_exception(error))), file=sys.stderr)
 
 
 def print_json(verb: str, **keys: Any) -> None:

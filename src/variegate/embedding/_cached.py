@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from variegate.embedding._embedder import Embedder
+from variegate.samples import write_atomically
 
 __all__ = ["Cached"]
 
@@ -22,12 +23,15 @@ class Cached(Embedder):
 
     Vectors are found by the embedder's revision and the hash of the text, so a new model or a
     new text is never answered with an old vector. Each call that meets new texts adds one
-    Parquet file, written under a temporary name and renamed; a file that cannot be read is
-    as good as absent, and its texts are embedded again.
+    Parquet file, in full or not at all; a file that cannot be read is as good as absent, and
+    its texts are embedded again.
 
     Args:
         embedder: the one that does the work.
         folder: where the vectors are kept; made when missing.
+
+    Raises:
+        RunUnwritable: when embedding; the folder cannot be written.
 
     Example:
         >>> import tempfile
@@ -60,19 +64,10 @@ class Cached(Embedder):
         return np.stack([self._known[key] for key in keys])
 
     def _write(self, keys: list[str], rows: NDArray[np.float32]) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
         name = hashlib.sha256("".join(sorted(keys)).encode()).hexdigest()[:32]
-        frame = pl.DataFrame({"key": keys, "vector": rows})
-        descriptor, temporary = tempfile.mkstemp(dir=self.folder, suffix=".tmp")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                frame.write_parquet(file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.folder / f"{name}.parquet")
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        buffer = io.BytesIO()
+        pl.DataFrame({"key": keys, "vector": rows}).write_parquet(buffer)
+        write_atomically(self.folder / f"{name}.parquet", buffer.getvalue())
 
 
 def _read(part: Path, dim: int) -> dict[str, Any]:
