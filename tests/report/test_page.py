@@ -151,6 +151,13 @@ def test_an_effect_that_cannot_be_told_is_not_claimed(trace_of):
     assert "of the loss is narrowing" not in words
 
 
+def test_parts_without_intervals_are_drawn_without_whiskers(trace_of):
+    bare = trace_of().decomposition.with_columns(low=pl.lit(None), high=pl.lit(float("nan")))
+    words = section(render(trace_of(decomposition=bare)), "wrong")
+    assert 'class="part narrowing"' in words
+    assert 'class="across"' not in words
+
+
 def test_every_metric_opens_to_its_sentence_and_its_source(trace_of):
     page = render(trace_of())
     for about in trace_of().metrics.values():

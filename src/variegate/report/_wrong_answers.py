@@ -54,7 +54,8 @@ def _reach(found: Mapping[Any, Mapping[str, Any]]) -> tuple[float, float]:
             continue
         parts = [row, found.get((stage, task, "accuracy"), {})]
         values = [float(p["value"]) for p in parts if known(p.get("value"))]
-        half = max((float(p["high"]) - float(p["low"])) / 2 for p in parts if known(p.get("high")))
+        halves = ((float(p["high"]) - float(p["low"])) / 2 for p in parts if known(p.get("high")))
+        half = max(halves, default=0.0)
         below = min(below, sum(v for v in values if v < 0) - (half if min(values) < 0 else 0))
         above = max(above, sum(v for v in values if v > 0) + half)
     return below, above or 1.0
