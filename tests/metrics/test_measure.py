@@ -470,11 +470,11 @@ def test_fault_13_rows_have_no_nan_and_are_strict_json():
 def test_fault_13_a_number_that_is_none_is_refused_with_its_prompt_or_counted():
     group = outputs(prompts=3, n=4, tasks=1)
     group[5]["token_entropies"] = [1.0, float("nan")]
-    with pytest.raises(DataError, match=r"prompt 'p01' .*NaN or Inf in 1 of them, first at"):
+    with pytest.raises(DataError, match=r"Prompt 'p01' .*NaN or Inf in 1 of them, first at"):
         measure(samples(group))
     group = outputs(prompts=3, n=4, tasks=1)
     group[5]["quality"] = float("inf")
-    with pytest.raises(DataError, match=r"'quality' is infinite for prompt 'p01'"):
+    with pytest.raises(DataError, match=r"Inf for 1 outputs, first for sample 1 of prompt 'p01'"):
         measure(samples(group))
     group[5]["quality"], group[6]["quality"], group[0]["correct"] = float("nan"), None, None
     result = measure(samples(group))

@@ -20,15 +20,18 @@ from variegate.metrics._branching import branching_factor, entropy_by_position, 
 from variegate.metrics._classes import distinct_at_k, gini_simpson, unique_correct_at_k
 from variegate.metrics._compare import compare
 from variegate.metrics._compression import compression_ratio
-from variegate.metrics._distinct import distinct_n, ead
+from variegate.metrics._distinct import distinct_n, ead, ngram_diversity
 from variegate.metrics._entropy import answer_entropy
+from variegate.metrics._homogenisation import Overlap, homogenisation
 from variegate.metrics._length import common_length, mean_length, truncated
+from variegate.metrics._lexical import hdd, maas, mattr, mtld
 from variegate.metrics._measure import measure
 from variegate.metrics._pairwise import pairwise_diversity
 from variegate.metrics._pass_at_k import accuracy, pass_at_k, pass_at_k_interval
 from variegate.metrics._registry import Metric, default_names, metric, metric_names
 from variegate.metrics._result import Caution, Comparison, Measurement, rows
 from variegate.metrics._self_bleu import self_bleu
+from variegate.metrics._self_repetition import self_repetition
 from variegate.metrics._utility import utility_at_k
 from variegate.metrics._vendi import vendi, vendi_sensitivity
 from variegate.metrics._words import words
@@ -53,8 +56,16 @@ __all__ = [
     "answer_entropy",
     "ead",
     "distinct_n",
+    "ngram_diversity",
     "self_bleu",
+    "self_repetition",
+    "homogenisation",
+    "Overlap",
     "compression_ratio",
+    "mtld",
+    "hdd",
+    "mattr",
+    "maas",
     "branching_factor",
     "token_entropy",
     "entropy_by_position",

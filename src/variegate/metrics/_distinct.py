@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from variegate.errors import UsageError
 from variegate.metrics._words import NGrams, Text
 
-__all__ = ["distinct_by_set", "distinct_n", "ead", "ead_by_set"]
+__all__ = ["distinct_by_set", "distinct_n", "ead", "ead_by_set", "ngram_diversity"]
 
 Floats = NDArray[np.float64]
 
@@ -63,6 +64,49 @@ def ead(texts: Sequence[Text], *, vocab_size: int, max_n: int = 5) -> float:
     """
     grams = NGrams(texts, [len(texts)])
     return float(ead_by_set(grams, vocab_size=vocab_size, max_n=max_n)[0])
+
+
+def ngram_diversity(
+    texts: Sequence[Text], *, max_n: int = 4, compat: Literal["diversity"] | None = None
+) -> float:
+    """Shares of different n-grams, summed over n.
+
+    Σ_{n=1}^{max_n} N_n / C_n with N_n different and C_n n-grams in all: a sum, not a mean, of
+    `distinct_n` over the orders that occur.
+
+    Args:
+        texts: texts, or sequences of words.
+        max_n: longest n-gram.
+        compat: ``"diversity"`` joins the texts by single spaces first and splits at single
+            spaces, so that n-grams cross from text to text: the numbers of the source's package,
+            which rounds them to three digits.
+
+    Returns:
+        Near 0 (one word repeated) to max_n (no n-gram stands twice). Falls with length: compare
+        at equal length and n. NaN without a word.
+
+    Raises:
+        UsageError: max_n below 1.
+
+    Example:
+        >>> ngram_diversity(["a b", "a b"], max_n=2)  # 2/4 + 1/2
+        1.0
+        >>> round(ngram_diversity(["a b", "a b"], max_n=2, compat="diversity"), 4)  # 2/4 + 2/3
+        1.1667
+
+    Source: `Shaib 2024 <https://arxiv.org/abs/2403.00553>`_.
+    """
+    if max_n < 1:
+        raise UsageError(f"Expected max_n of at least 1, got {max_n}.")
+    if compat == "diversity":
+        joined = " ".join(text if isinstance(text, str) else " ".join(text) for text in texts)
+        texts = [joined.split(" ")]
+    elif compat is not None:
+        raise UsageError(f"Expected compat of None or 'diversity', got {compat!r}.")
+    grams = NGrams(texts, [len(texts)])
+    if not grams.total(1)[0]:
+        return float("nan")
+    return float(sum(np.nan_to_num(distinct_by_set(grams, n=n)[0]) for n in range(1, max_n + 1)))
 
 
 def distinct_by_set(grams: NGrams, *, n: int) -> Floats:

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from variegate.embedding import Embedder, Encoder, embedder, similarity_floor
-from variegate.errors import UsageError
+from variegate.errors import DataError, UsageError
 from variegate.judging import normalise
 from variegate.metrics._length import common_length, truncated
 from variegate.metrics._words import NGrams
@@ -147,7 +147,17 @@ class Groups:
     @cached_property
     def quality(self) -> NDArray[np.float64]:
         """Quality of each row; NaN where unknown."""
-        return self.frame["quality"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        values = self.frame["quality"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        if np.isinf(values).any():
+            arm, task, prompt_id, sample = self.frame.select(
+                "arm", "task", "prompt_id", "sample"
+            ).row(int(np.isinf(values).argmax()))
+            raise DataError(
+                f"Expected a finite quality, got Inf for {int(np.isinf(values).sum())} outputs, "
+                f"first for sample {sample} of prompt {prompt_id!r} (arm {arm!r}, task {task!r}).",
+                hint="Say null where the quality of an output is unknown.",
+            )
+        return values
 
     @cached_property
     def token_entropies(self) -> list[NDArray[np.float64]]:

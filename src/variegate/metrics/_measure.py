@@ -156,11 +156,6 @@ def _column(groups: Groups, entry: Metric, plan: _Plan) -> _Column:
     except Exception as error:
         reasons = [_failure(entry, error)] * len(groups)
     values = np.array([rounded(value) for value in values.tolist()])
-    if (infinite := np.flatnonzero(np.isinf(values))).size:
-        raise DataError(
-            f"The metric {entry.name!r} is infinite for {_where(groups, infinite[0])}.",
-            hint="Leave outputs without a finite number out, or say null where it is unknown.",
-        )
     for g in np.flatnonzero(usable & np.isnan(values)):
         reasons[g] = reasons[g] or "nothing to count"
     return _Column(metric=entry, values=values, reasons=reasons)
@@ -189,13 +184,10 @@ def _values(
         try:
             values[i] = _number(function(*(groups.of(name, g) for name in arguments), **options))
         except DataError as error:
-            raise DataError(f"{_where(groups, g)}: {error}", hint=error.hint) from error
+            arm, task, prompt_id, _ = groups.keys.row(int(g))
+            where = f"Prompt {prompt_id!r} (arm {arm!r}, task {task!r})"
+            raise DataError(f"{where}: {error}", hint=error.hint) from error
     return values
-
-
-def _where(groups: Groups, g: int | np.integer[Any]) -> str:
-    arm, task, prompt_id, _ = groups.keys.row(int(g))
-    return f"prompt {prompt_id!r} (arm {arm!r}, task {task!r})"
 
 
 def _failure(entry: Metric, error: Exception) -> str:
@@ -212,8 +204,8 @@ def _failure(entry: Metric, error: Exception) -> str:
 
 def _number(value: Any) -> float:
     array = np.asarray(value, dtype=np.float64)
-    if array.shape != ():
-        raise TypeError(f"expected one number a prompt, got {value!r}")
+    if array.shape != () or np.isinf(array):
+        raise TypeError(f"expected one finite number or NaN a prompt, got {value!r}")
     return float(array)
 
 

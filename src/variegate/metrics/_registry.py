@@ -114,8 +114,9 @@ def resolve(function: str) -> Callable[..., Any]:
 @cache
 def _builtin() -> dict[str, Metric]:
     from variegate.metrics._entries import ENTRIES
+    from variegate.metrics._on_request import ON_REQUEST
 
-    return {entry.name: entry for entry in ENTRIES}
+    return {entry.name: entry for entry in (*ENTRIES, *ON_REQUEST)}
 
 
 @cache
@@ -124,10 +125,12 @@ def _registered() -> dict[str, EntryPoint]:
 
 
 def default_names() -> tuple[str, ...]:
-    """Names that `measure` takes when it is not told: all built-in ones of level prompt.
+    """Names that `measure` takes when it is not told; the other names run on request.
 
     Example:
         >>> default_names()[:2]
         ('vendi', 'pairwise')
     """
-    return tuple(entry.name for entry in _builtin().values() if entry.level == "prompt")
+    from variegate.metrics._entries import ENTRIES
+
+    return tuple(entry.name for entry in ENTRIES if entry.level == "prompt")
