@@ -42,6 +42,15 @@ def test_ranks_do_not_depend_on_scale_or_rotation(seed, scale):
     assert stable_rank(matrix) <= effective_rank(matrix) ** 2
 
 
+@given(st.integers(0, 500), st.sampled_from([(3, 7), (7, 3), (5, 5)]))
+@settings(deadline=None, max_examples=30)
+def test_effective_rank_is_that_of_the_singular_values(seed, shape):
+    matrix = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    values = np.linalg.svd(matrix.astype(np.float64), compute_uv=False)
+    share = values / values.sum()
+    assert effective_rank(matrix) == pytest.approx(np.exp(-(share @ np.log(share))), rel=1e-9)
+
+
 def test_the_collapsed_layer_is_found():
     """Features of six layers; one loses its directions between the two checkpoints."""
     rng = np.random.default_rng(0)

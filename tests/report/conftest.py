@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from variegate.lineage import Caution, StageInfo, Trace
+from variegate.lineage import StageInfo, Trace
+from variegate.metrics import Caution
 from variegate.samples import Samples
 
 STAGES = (
@@ -220,7 +221,8 @@ def _formats(tasks: tuple[str, ...], prompts: int) -> pl.DataFrame:
             }
             steps["tuning"] = total - steps["template"] - steps["reasoning"]
             rows.append((stage, task, "base", SPREAD["base"], 0.03))
-            rows.extend((stage, task, name, value, 0.03) for name, value in steps.items())
+            # A step that a stage does not have is zero without a width.
+            rows.extend((stage, task, name, v, 0.03 if v else 0.0) for name, v in steps.items())
             rows.append((stage, task, "stage", SPREAD[stage], 0.03))
     return (
         pl.DataFrame(rows, schema=["stage", "task", "step", "value", "half"], orient="row")

@@ -29,7 +29,7 @@ from variegate.lineage._pairs import (
 )
 from variegate.lineage._paths import StagePath, absorption_times, stage_path
 from variegate.lineage._positions import positions_of
-from variegate.lineage._result import Caution, StageInfo, Trace
+from variegate.lineage._result import StageInfo, Trace
 from variegate.lineage._shifts import depth_exponent, kernel_divergence_score, monge_gap
 from variegate.lineage._spectra import (
     SpectralFit,
@@ -51,7 +51,6 @@ __all__ = [
     "trace",
     "Trace",
     "StageInfo",
-    "Caution",
     "load_trace",
     "headline",
     "positions_of",

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from variegate.lineage._result import Caution, StageInfo
+from variegate.lineage._result import StageInfo
+from variegate.metrics import Caution
 from variegate.samples import Prompt
 
 __all__ = ["cautions_of"]

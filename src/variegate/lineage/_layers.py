@@ -15,8 +15,9 @@ import polars as pl
 
 from variegate.errors import CheckpointError, MissingExtra
 from variegate.lineage._lineage import Lineage
-from variegate.lineage._result import Caution
+from variegate.lineage._spectra import effective_rank
 from variegate.lineage._tables import TABLES, stacked, table
+from variegate.metrics import Caution
 from variegate.models import check_safetensors
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ def _change(
         moved += float(delta.square().sum())
         size += float(before.square().sum())
         if delta.ndim == 2:
-            rank = max(rank or 0.0, _effective_rank(delta))
+            rank = max(rank or 0.0, effective_rank(delta.numpy()) if delta.any() else 0.0)
         if grandparent is not None and grandparent.shape(name) == tuple(before.shape):
             earlier = before - grandparent[name]
             moved_before += float(earlier.square().sum())
@@ -200,27 +201,6 @@ def _change(
         if moved and moved_before
         else None,
     }
-
-
-def _effective_rank(matrix: torch.Tensor) -> float:
-    """Give exp of the entropy of the normalised singular values; 0 for the zero matrix.
-
-    Of a tall or wide matrix the singular values are the roots of the eigenvalues of the smaller
-    Gram matrix, in double precision: an embedding of 50,000 × 576 costs a 576 × 576 problem.
-    """
-    import torch
-
-    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    gram = torch.zeros(wide.shape[0], wide.shape[0], dtype=torch.float64)
-    for block in wide.split(8192, dim=1):
-        gram += block.double() @ block.double().T
-    squares = torch.linalg.eigvalsh(gram).clamp(min=0)
-    # Below this an eigenvalue is rounding of the Gram matrix, not a direction that moved.
-    squares = squares[squares > squares.max() * len(squares) * torch.finfo(torch.float64).eps]
-    if not len(squares):
-        return 0.0
-    share = squares.sqrt() / squares.sqrt().sum()
-    return float(torch.exp(-(share * share.log()).sum()))
 
 
 def _place(name: str) -> tuple[int, str]:

@@ -17,8 +17,9 @@ from variegate.lineage._exact import exact_of
 from variegate.lineage._formats import formats_needed
 from variegate.lineage._lineage import Lineage, Stage
 from variegate.lineage._positions import answer_entropies
-from variegate.lineage._result import Caution, StageInfo
+from variegate.lineage._result import StageInfo
 from variegate.lineage._tables import stacked
+from variegate.metrics import Caution
 from variegate.models import Arm, Format, Model, collect
 from variegate.samples import Prompt, RunDirectory, Samples, read
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
+from variegate.metrics import Caution
 from variegate.samples import Samples
 
-__all__ = ["Caution", "StageInfo", "Trace"]
+__all__ = ["StageInfo", "Trace"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,19 +23,6 @@ class StageInfo:
     branch: str  # the line it is drawn on: "base", "think", "instruct", ...
     kind: str  # "base", "sft", "dpo", "rl" or free text
     format: str  # what its own level was measured in: raw, chat, empty-reasoning, or saved
-
-
-@dataclass(frozen=True, kw_only=True)
-class Caution:
-    """One thing that must be known before the numbers are read."""
-
-    # truncation, refusal, empty, failed, prompts, unequal-n, short, low-match, floor, judge,
-    # weights
-    kind: str
-    where: str  # stage and task
-    count: int
-    total: int
-    text: str  # what it does to the reading, one sentence
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,9 @@ from typing import Any
 import polars as pl
 
 from variegate.errors import DataError
-from variegate.lineage._result import Caution, StageInfo, Trace
+from variegate.lineage._result import StageInfo, Trace
 from variegate.lineage._tables import TABLES
+from variegate.metrics import Caution
 from variegate.samples import RunDirectory, Samples, write_atomically
 
 __all__ = ["load_trace", "save_trace"]

@@ -43,7 +43,7 @@ class Caution:
         kind: one word for what it is about: truncation, refusal, empty, error, unscored, prompts,
             unmatched, unequal-n, small-n, short or floor; of a trace also failed, judge,
             low-match or weights.
-        where: the arm, or arm and task.
+        where: the arm or stage, and the task where it is about one.
         count, total: how many, of how many.
         text: what it does to the reading, one sentence.
     """
