@@ -155,8 +155,18 @@ def test_the_waterfall_sums_to_the_level_of_the_stage(trace_of):
 
     trace = trace_of()
     charts = waterfalls(trace, looks(trace.stages))
-    assert len(charts) == len(trace.stages) - 1
+    assert len(charts) == sum(stage.format == "chat" for stage in trace.stages)
     for chart in charts:
         said = re.findall(r"(base|tuning|template|reasoning|stage): ([−\d.]+)", chart)
         value = {step: float(number.replace("−", "-")) for step, number in said}
         assert sum(value.values()) - value["stage"] == pytest.approx(value["stage"], abs=0.02)
+
+
+def test_a_step_that_a_stage_does_not_have_is_a_dash(trace_of):
+    from variegate.report._format_steps import format_rows
+
+    trace = trace_of()
+    for row in format_rows(trace, looks(trace.stages)):
+        _, _, template, reasoning, _ = (cell["value"] for cell in row["cells"])
+        assert (template == "–") == (row["stage"] == "rl-zero")
+        assert (reasoning == "–") == (not row["stage"].startswith("think"))

@@ -135,6 +135,50 @@ def test_unknown_values_are_dashes_and_not_nan(trace_of):
     assert "think-rl" in section(page, "lineage")
 
 
+def test_every_true_value_stands_beside_its_estimate(trace_of):
+    trace = trace_of(prompts=1)
+    page = section(render(trace), "lineage")
+    assert page.count("true 0.") == trace.exact.height
+    assert f"{trace.exact.height} of {trace.exact.height} intervals hold the true value" in page
+    gone = trace.exact.with_columns(pl.col("value") + 0.5)
+    assert f"0 of {gone.height} intervals" in section(render(trace_of(exact=gone)), "lineage")
+
+
+def test_an_interval_without_a_width_is_not_counted_as_right_or_wrong(trace_of):
+    levels = trace_of().levels.with_columns(low=pl.col("value"), high=pl.col("value"))
+    page = section(render(trace_of(levels=levels)), "lineage")
+    assert "0 of 0 intervals hold the true value" not in page
+    assert "have no width" in page
+
+
+def test_answers_of_different_lengths_are_drawn_task_by_task(trace_of):
+    trace = trace_of(prompts=1)
+    assert "By task, since tasks differ" not in section(render(trace), "positions")
+    short = trace.positions.filter((pl.col("task") != "all") | (pl.col("position") < 2))
+    page = section(render(trace_of(positions=short)), "positions")
+    assert "By task, since tasks differ" in page
+    assert page.index("<title>arithmetic: branching") < page.index("<title>think: branching")
+
+
+def test_positions_count_from_one_and_the_embedding_is_in_no_layer(trace_of):
+    page = render(trace_of(prompts=1))
+    assert ">0</text>" not in section(page, "positions")
+    layers = trace_of().layers.with_columns(layer=pl.lit(-1, dtype=pl.Int64))
+    assert "-1" not in re.findall(r">([^<]*)<", section(render(trace_of(layers=layers)), "weights"))
+
+
+def test_stages_are_listed_with_what_they_were_made_from(trace_of):
+    settings = {
+        "seed": 0,
+        "stages": [{"name": "base", "parent": None, "format": "raw", "source": "base@c520"}],
+        "models": {"base": {"revision": "9626", "formats": ["raw", "chat"]}},
+    }
+    page = section(render(trace_of(prompts=1, settings=settings)), "made")
+    for text in ("base@c520", "9626", "<td>chat</td>", "<dt>seed</dt>"):
+        assert text in page
+    assert "stages.base" not in page
+
+
 def test_both_averages_are_named_with_signs_and_one_decimal(trace_of):
     table = section(render(trace_of()), "stages")
     assert "Mean of ratios" in table

@@ -19,7 +19,7 @@ STEPS = ("base", "tuning", "template", "reasoning", "stage")
 
 
 def waterfalls(trace: Trace, look: Mapping[str, Look]) -> list[Markup]:
-    """Draw one waterfall a stage, all on one scale; steps that were not measured are left out."""
+    """Draw one waterfall a stage with a template, all on one scale; a dash for a step without."""
     found = by(rows(trace.formats, metric=trace.metric, task="all"), "stage", "step")
     levels = [row for row in found.values() if row["step"] in ("base", "stage")]
     low, high = span_of(trace, trace.metric, levels)
@@ -29,9 +29,9 @@ def waterfalls(trace: Trace, look: Mapping[str, Look]) -> list[Markup]:
         steps = {
             step: found[stage.name, step]
             for step in STEPS
-            if (stage.name, step) in found and known(found[stage.name, step]["value"])
+            if (stage.name, step) in found and _taken(step, found[stage.name, step])
         }
-        if stage.parent is not None and "base" in steps and "stage" in steps:
+        if {"base", "stage"} < steps.keys() - {"tuning"}:
             charts.append(_waterfall(stage.name, steps, look[stage.name], (low, high)))
     return charts
 
@@ -53,6 +53,7 @@ def _waterfall(
         row = steps.get(step)
         if row is None:
             body.append(text(middle, y(reached) - 6, "–", class_="note", anchor="middle"))
+            body.append(_join(middle - 17, middle + pitch - 17, y(reached)))
             continue
         value = float(row["value"])
         start = 0.0 if step in ("base", "stage") else reached
@@ -79,21 +80,22 @@ def _waterfall(
             body.append(el("line", x1=middle, x2=middle, y1=ends[0], y2=ends[1], class_="across"))
             edges.extend(ends)
         if i + 1 < len(STEPS):
-            body.append(
-                el(
-                    "line",
-                    x1=middle + 17,
-                    x2=middle + pitch - 17,
-                    y1=y(end),
-                    y2=y(end),
-                    class_="join",
-                )
-            )
+            body.append(_join(middle + 17, middle + pitch - 17, y(end)))
         label = level(value) if step in ("base", "stage") else signed(value, digits=2)
         body.append(text(middle, min(edges) - 6, label, class_="value", anchor="middle"))
         reached = end
     title = f"{name}: from the base's level to its own, by weights and format"
     return picture(width, height, el("g", *body, class_=look.colour), title=title, wide=False)
+
+
+def _join(left: float, right: float, at: float) -> Markup:
+    return el("line", x1=left, x2=right, y1=at, y2=at, class_="join")
+
+
+def _taken(step: str, row: Mapping[str, Any]) -> bool:
+    """Whether the stage takes this step: one it does not have is exactly zero, without a width."""
+    ends = [row.get(name) for name in ("value", "low", "high")]
+    return known(ends[0]) and (step in ("base", "stage") or any(ends))
 
 
 def format_rows(trace: Trace, look: Mapping[str, Look]) -> list[dict[str, Any]]:
@@ -103,9 +105,11 @@ def format_rows(trace: Trace, look: Mapping[str, Look]) -> list[dict[str, Any]]:
     for stage, task in dict.fromkeys((stage, task) for stage, task, _ in found):
         cells = []
         for step in STEPS:
-            row = found.get((stage, task, step), {"value": None})
+            row = found.get((stage, task, step), {})
+            row = row if row and _taken(step, row) else {"value": None}
             write = level if step in ("base", "stage") else lambda v: signed(v, digits=2)
             cells.append({"value": write(row["value"]), "interval": between(row, write)})
         colour = look[stage].colour if stage in look else "c0"
-        table.append({"stage": stage, "task": task, "colour": colour, "cells": cells})
+        shown = "mean of tasks" if task == "all" else task
+        table.append({"stage": stage, "task": shown, "colour": colour, "cells": cells})
     return table

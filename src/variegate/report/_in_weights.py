@@ -110,7 +110,7 @@ def _map(
                 text(
                     left - 6,
                     top + tall * (i + 0.5) + 4,
-                    "–" if layer is None else str(layer),
+                    "–" if layer is None or layer < 0 else str(layer),
                     class_="tick",
                     anchor="end",
                 )
@@ -126,7 +126,8 @@ def _map(
             )
             if known(row.get(key))
         )
-        said = f"layer {row['layer']}, {row['module']}: {row['relative_norm']:.3g}{extra}"
+        place = f"layer {row['layer']}, " if (row["layer"] or 0) >= 0 else ""
+        said = f"{place}{row['module']}: {row['relative_norm']:.3g}{extra}"
         body.append(
             el(
                 "rect",

@@ -13,7 +13,7 @@ import polars as pl
 
 from variegate.samples import clean_text
 
-__all__ = ["csv_link", "flat"]
+__all__ = ["csv_link", "flat", "stage_sources", "without_stages"]
 
 _SECRET = re.compile(
     r"(^|[_\-.])(api[_-]?key|key|secret|password|passwd|authorization|credentials?|bearer"
@@ -50,6 +50,39 @@ def flat(settings: Mapping[str, Any], *, under: str = "") -> list[tuple[str, str
         else:
             lines.append((clean_text(path), _plain(value)))
     return lines
+
+
+def stage_sources(settings: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Make a row a stage: where it comes from and how it was asked."""
+    models = settings.get("models") or {}
+    table = []
+    for stage in _stages(settings):
+        model = models.get(stage["name"]) or {}
+        own = _plain(stage.get("format"))
+        also = [name for name in model.get("formats") or () if name != own]
+        table.append(
+            {
+                "name": _plain(stage["name"]),
+                "parent": _plain(stage["parent"]) if stage.get("parent") else "–",
+                "format": own,
+                "also": _plain(also) or "–",
+                "source": _plain(stage.get("source")) if stage.get("source") else "–",
+                "revision": _plain(model["revision"]) if model.get("revision") else "–",
+            }
+        )
+    return table
+
+
+def without_stages(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what `stage_sources` shows."""
+    shown = ("stages", "models") if _stages(settings) else ()
+    return {name: value for name, value in settings.items() if name not in shown}
+
+
+def _stages(settings: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    stages = settings.get("stages")
+    listed = stages if isinstance(stages, list | tuple) else []
+    return [stage for stage in listed if isinstance(stage, Mapping) and "name" in stage]
 
 
 def _called(item: Any, position: int) -> str:

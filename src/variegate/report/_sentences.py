@@ -120,6 +120,10 @@ def format_words(trace: Trace) -> list[str]:
     found = by(rows(trace.formats, metric=trace.metric, task="all"), "stage", "step")
     said = []
     for stage in ends(trace.stages):
+        alike = stage.format == trace.stages[0].format == "raw"
+        if alike and stage.parent and (stage.name, "stage") in found:
+            said.append(f"{stage.name} is asked raw: its whole change is in the weights.")
+            continue
         step = found.get((stage.name, "template"), {})
         first, last = (found.get((stage.name, name), {}) for name in ("base", "stage"))
         if not all(known(row.get("value")) for row in (step, first, last)) or step["value"] == 0:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+import polars as pl
 from markupsafe import Markup
 
 from variegate.lineage import Trace
 from variegate.report import _sentences as words
-from variegate.report._along_answer import position_charts
+from variegate.report._along_answer import (
+    position_charts,
+    reach_of_the_mean,
+    task_position_charts,
+)
 from variegate.report._building import build
 from variegate.report._format_steps import format_rows, waterfalls
 from variegate.report._in_weights import heat_maps, heat_scale
@@ -25,10 +30,11 @@ from variegate.report._parts import (
     sources,
 )
 from variegate.report._plane import Point, plane
-from variegate.report._provenance import csv_link, flat
+from variegate.report._provenance import csv_link, flat, stage_sources, without_stages
 from variegate.report._reading import by, completed, ends, ends_of, rows, span_of, tasks
 from variegate.report._stage_table import stage_rows
 from variegate.report._svg import around
+from variegate.report._truth import known_stages, marked_tasks, truth_rows, truth_words
 from variegate.report._wrong_answers import kinds_table, parts_charts
 from variegate.samples import clean_text
 
@@ -46,6 +52,7 @@ _CONTENTS = (
     ("careful", "Careful"),
     ("made", "How it was made"),
 )
+_WORTH_A_MEAN = 0.5  # share of the longest answers that the mean over tasks must cover to lead
 _ABOVE_OUTPUTS = ("vendi", "pairwise", "quality", "length")
 
 
@@ -75,7 +82,9 @@ def render(trace: Trace) -> str:
         None,
     )
     drawn_plane, zoomed = _plane(trace, look, quality) if quality else (None, False)
+    true_of = known_stages(trace)
     arms = [stage.name for stage in trace.stages]
+    short_mean = len(tasks(trace.positions)) > 1 and reach_of_the_mean(trace) < _WORTH_A_MEAN
     parts: dict[str, Any] = {
         "name": clean_text(trace.name),
         "about": words.about_line(trace),
@@ -89,7 +98,10 @@ def render(trace: Trace) -> str:
         "in_words": words.in_words(trace),
         "lineage": lineage_chart(trace, look),
         "task_charts": task_charts(trace, look, names) if len(names) > 1 else [],
-        "exact": bool(rows(trace.exact, metric=trace.metric)),
+        "marked": marked_tasks(trace),
+        "truth": truth_rows(trace, true_of),
+        "true_of": [(name, look[name].colour) for name in true_of],
+        "truth_words": truth_words(trace),
         "metrics": metric_rows(trace.levels, trace.metrics, arms, arm="stage", first=trace.metric),
         "stages": stages,
         "stage_tasks": tasks(trace.losses),
@@ -104,6 +116,8 @@ def render(trace: Trace) -> str:
         "zoomed": zoomed,
         "quality_metric": entry(trace.metrics, quality or "accuracy"),
         "positions": position_charts(trace, look),
+        "positions_by_task": task_position_charts(trace, look) if short_mean else [],
+        "reasons": trace.samples.frame["reasoning"].null_count() < trace.samples.frame.height,
         "position_tasks": [
             (task, charts)
             for task in tasks(trace.positions)
@@ -114,7 +128,8 @@ def render(trace: Trace) -> str:
         "outputs": shown,
         "data": embedded(asdict(shown)),
         "cautions": caution_groups(trace.cautions),
-        "settings": flat(trace.settings),
+        "settings": flat(without_stages(trace.settings)),
+        "made_stages": stage_sources(trace.settings),
         "csv": csv_link(long_table(trace.levels, arm="stage")),
         "citation": citation(),
         "sources": sources(trace.metrics, trace.levels["metric"].unique(maintain_order=True)),
@@ -123,7 +138,7 @@ def render(trace: Trace) -> str:
 
 
 def _outputs(trace: Trace, look: dict[str, Look]) -> Outputs:
-    measured = set(trace.per_prompt["metric"]) if trace.per_prompt.height else set()
+    measured = set(trace.per_prompt.filter(pl.col("value").is_finite())["metric"])
     names = [trace.metric, *(name for name in _ABOVE_OUTPUTS if name != trace.metric)]
     return outputs(
         trace.samples,
