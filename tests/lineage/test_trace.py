@@ -456,6 +456,24 @@ def test_true_values_stand_beside_the_estimates(monkeypatch):
     assert true == pytest.approx(model(WIDE).gini_simpson("lists 0"))
 
 
+def test_a_true_value_stands_for_a_task_only_where_all_its_prompts_have_one(monkeypatch):
+    def half_known(model, prompts, **settings):
+        return known(model, prompts[1:], **settings)
+
+    monkeypatch.setitem(sys.modules, "closed_world", SimpleNamespace(known=half_known))
+    found = trace(lineage(model(WIDE), exact="closed_world:known"), resamples=100)
+    asked = found.per_prompt.filter(stage="base", metric="gini_simpson")
+    missed = asked["task"][0]
+    assert set(found.exact["task"]) == set(asked["task"]) - {missed}
+
+
+def test_an_interval_without_a_width_comes_with_a_warning():
+    found = trace(lineage(model({"same": 1.0}), metric="gini_simpson"), resamples=100)
+    warned = [caution for caution in found.cautions if caution.kind == "no-width"]
+    assert [caution.where for caution in warned][:1] == ["gini_simpson = 0"]
+    assert "rule of three" in warned[0].text
+
+
 def test_names_that_nobody_knows_are_refused_before_the_first_draw():
     base = model(WIDE)
     with pytest.raises(UnknownName):

@@ -32,7 +32,7 @@ from variegate.lineage._store import save_trace
 from variegate.lineage._tables import stacked, table
 from variegate.lineage._validate import missing_files, prompts_of
 from variegate.metrics import Measurement, measure, metric
-from variegate.samples import Prompt, RunDirectory, Samples
+from variegate.samples import Prompt, RunDirectory, Samples, versions
 
 __all__ = ["trace"]
 
@@ -157,6 +157,7 @@ def trace(
                 "metric": lineage.metric,
                 "distance": lineage.distance,
                 "models": said.models,
+                "versions": versions(),
                 "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
                 "started": started,
                 "seconds": round(time.monotonic() - begun, 1),

@@ -22,6 +22,7 @@ _KINDS = {
     "short": "Short answers",
     "low-match": "Few matched prompts",
     "floor": "Near the similarity floor",
+    "no-width": "Intervals without a width",
     "judge": "Answers that could not be judged",
 }
 _ROLES = {"variety": 0, "quality": 1, "length": 2}

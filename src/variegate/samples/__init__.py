@@ -19,7 +19,7 @@ from variegate.samples._prompt import Prompt, prompt_hash, read_prompts
 from variegate.samples._read import read
 from variegate.samples._reasoning import SplitText, split_reasoning
 from variegate.samples._redact import redact
-from variegate.samples._run import RunDirectory, read_run, run_name, safe_name
+from variegate.samples._run import RunDirectory, read_run, run_name, safe_name, versions
 from variegate.samples._samples import Samples
 from variegate.samples._schema import FINISHES, SCHEMA, SCHEMA_VERSION, Finish
 from variegate.samples._tables import ALIASES
@@ -49,6 +49,7 @@ __all__ = [
     "sample_ids",
     "settings_hash",
     "safe_name",
+    "versions",
     "write_atomically",
     # text from elsewhere
     "split_reasoning",

@@ -306,16 +306,25 @@ def _new_record(settings: Mapping[str, Any], kind: str) -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "settings_hash": settings_hash(settings),
         "settings": settings,
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": versions(),
     }
 
 
-def _versions() -> dict[str, str]:
-    versions = {}
+def versions() -> dict[str, str]:
+    """The versions that every record of a run carries: Python's and those of what it computes with.
+
+    Returns:
+        Version by name; a package that is not installed has none.
+
+    Example:
+        >>> sorted(versions())[:3]
+        ['numpy', 'polars', 'python']
+    """
+    found = {"python": platform.python_version()}
     for name in _RECORDED:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
+            found[name] = metadata.version(name)
+    return found
 
 
 def _refuse_strangers(root: Path) -> None:
