@@ -135,8 +135,17 @@ def test_fault_28_a_broken_file_is_refused(tmp_path):
         ],
     )
     (tmp_path / "sft").mkdir()
-    with pytest.raises(CheckpointError, match="no safetensors"):
+    with pytest.raises(CheckpointError, match="Expected weights as safetensors"):
         layers_of(lineage)
     (tmp_path / "sft" / "model.safetensors").write_bytes(b"\xff" * 64)
     with pytest.raises(CheckpointError):
+        layers_of(lineage)
+    (tmp_path / "sft" / "model.safetensors").unlink()
+    index = tmp_path / "sft" / "model.safetensors.index.json"
+    for content in ("{", "[]", "{}", '{"weight_map": []}', '{"weight_map": {"w": "../x.bin"}}'):
+        index.write_text(content)
+        with pytest.raises(CheckpointError, match="index"):
+            layers_of(lineage)
+    index.write_text('{"weight_map": {"w": "model-00001-of-00002.safetensors"}}')
+    with pytest.raises(CheckpointError, match="model-00001-of-00002"):
         layers_of(lineage)

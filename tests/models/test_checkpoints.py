@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from variegate.errors import CheckpointError, UsageError
-from variegate.models import check_safetensors, transformers_model
+from variegate.models import check_safetensors, transformers_model, weight_files
 
 SOUND = {
     "a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]},
@@ -104,6 +104,22 @@ def test_fault_28_a_pickle_is_refused_with_the_way_to_convert_it(checkpoint, tmp
     with pytest.raises(CheckpointError, match=f"{name}: pickles can run code") as caught:
         transformers_model(folder)
     assert "weights_only=True" in caught.value.hint
+
+
+@pytest.mark.fault(28)
+def test_fault_28_an_index_that_names_a_missing_file_or_none_is_refused(checkpoint, tmp_path):
+    pytest.importorskip("torch")
+    folder = shutil.copytree(checkpoint, tmp_path / "m")
+    (folder / "model.safetensors").unlink()
+    index = folder / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"w": "model-00001-of-00002.safetensors"}}')
+    for opened in (transformers_model, weight_files):
+        with pytest.raises(CheckpointError, match=r"got 'model-00001-of-00002\.safetensors'"):
+            opened(folder)
+    for content in ("", "{", "[]", "{}", '{"weight_map": {}}', '{"weight_map": {"w": "x.bin"}}'):
+        index.write_text(content)
+        with pytest.raises(CheckpointError, match="safetensors files"):
+            transformers_model(folder)
 
 
 @pytest.mark.fault(28)

@@ -18,7 +18,7 @@ from variegate.lineage._lineage import Lineage
 from variegate.lineage._spectra import effective_rank
 from variegate.lineage._tables import TABLES, stacked, table
 from variegate.metrics import Caution
-from variegate.models import check_safetensors
+from variegate.models import weight_files
 
 if TYPE_CHECKING:
     import torch
@@ -78,7 +78,7 @@ class Tensors:
     """The tensors of one checkpoint folder, read one at a time; a context manager.
 
     Raises:
-        CheckpointError: no safetensors in the folder, or a file that is none.
+        CheckpointError: no sound safetensors in the folder, see `weight_files`.
         MissingExtra: torch or safetensors is not installed.
     """
 
@@ -90,8 +90,7 @@ class Tensors:
         self.folder = Path(folder)
         self._open = ExitStack()
         self._files: dict[str, Any] = {}
-        for path in self._paths():
-            check_safetensors(path)
+        for path in weight_files(self.folder):
             handle = self._open.enter_context(safe_open(path, framework="pt", device="cpu"))
             self._files.update(dict.fromkeys(handle.keys(), handle))
 
@@ -115,25 +114,15 @@ class Tensors:
     def __getitem__(self, name: str) -> torch.Tensor:
         return self._files[name].get_tensor(name).float()
 
-    def _paths(self) -> list[Path]:
-        index = self.folder / "model.safetensors.index.json"
-        if index.is_file():
-            named = sorted(set(json.loads(index.read_text())["weight_map"].values()))
-            # A name from the file must not lead out of the folder.
-            return [self.folder / Path(name).name for name in named]
-        paths = sorted(self.folder.glob("*.safetensors"))
-        if not paths:
-            raise CheckpointError(
-                f"{self.folder}: no safetensors file.",
-                hint="Convert the weights with transformers' save_pretrained.",
-            )
-        return paths
-
     def _tied(self) -> bool:
-        config = self.folder / "config.json"
-        if not config.is_file():
+        path = self.folder / "config.json"
+        if not path.is_file():
             return False
-        return bool(json.loads(config.read_text()).get("tie_word_embeddings", False))
+        try:
+            config = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise CheckpointError(f"{path} is no JSON.") from error
+        return isinstance(config, dict) and bool(config.get("tie_word_embeddings", False))
 
 
 def layer_changes(

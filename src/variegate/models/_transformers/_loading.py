@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from variegate.errors import CheckpointError, MissingExtra
-from variegate.models._safetensors import check_safetensors
+from variegate.models._weights import file_inside, weight_files
 
 __all__ = ["checkpoint_files", "load", "revision_of_files", "revision_of_weights"]
 
-PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 WHOLE = 64 * 2**20  # files up to this are hashed in full
 BLOCK, BLOCKS = 2**16, 256  # of larger ones, the start and this many blocks spread evenly
-CONVERT = (
-    "Convert it once, where you trust it: python -c \"import torch, safetensors.torch as s; "
-    "s.save_file(torch.load('pytorch_model.bin', weights_only=True), 'model.safetensors')\""
-)  # fmt: skip
 
 
 def checkpoint_files(folder: Path, *, gguf_file: str | None = None) -> list[Path]:
@@ -40,46 +34,14 @@ def checkpoint_files(folder: Path, *, gguf_file: str | None = None) -> list[Path
             hint="Models are opened from a local folder; nothing is downloaded.",
         )
     if gguf_file is not None:
-        path = _inside(folder, gguf_file)
-        if not path.is_file() or path.open("rb").read(4) != b"GGUF":
-            raise CheckpointError(f"{gguf_file} in {folder} is no GGUF file.")
+        path = file_inside(folder, gguf_file)
+        with path.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                raise CheckpointError(f"{gguf_file} in {folder} is no GGUF file.")
         return [path]
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"Expected config.json in {folder}, found none.")
-    index = folder / "model.safetensors.index.json"
-    if (folder / "model.safetensors").is_file():
-        files = [folder / "model.safetensors"]
-    elif index.is_file():
-        files = [_inside(folder, name) for name in _shards(index)]
-    else:
-        pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
-        found = f"found {', '.join(pickles)}: pickles can run code" if pickles else "found none"
-        raise CheckpointError(
-            f"Expected weights as safetensors in {folder}, {found}.",
-            hint=CONVERT if pickles else None,
-        )
-    for path in files:
-        check_safetensors(path)
-    return files
-
-
-def _inside(folder: Path, name: str) -> Path:
-    path = folder / name
-    if Path(name).name != name or not path.is_file():
-        raise CheckpointError(f"Expected a file in {folder}, got {name!r}.")
-    return path
-
-
-def _shards(index: Path) -> list[str]:
-    try:
-        names = set(json.loads(index.read_bytes())["weight_map"].values())
-        if all(isinstance(name, str) and name.endswith(".safetensors") for name in names):
-            return sorted(names)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{index} is no index of safetensors files.") from error
-    raise CheckpointError(
-        f"{index} names files that are no safetensors files.", hint="Pickles are refused."
-    )
+    return weight_files(folder)
 
 
 def load(
