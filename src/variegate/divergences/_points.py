@@ -1,0 +1,55 @@
+"""Two sets of points and their squared distances, a block of rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from variegate.errors import DataError, UsageError
+
+__all__ = ["squared_distances", "two_sets"]
+
+Floats = NDArray[np.float64]
+
+_BLOCK = 4_000_000  # entries of one block of distances: 32 MB
+_ROUNDING = 4 * float(np.finfo(np.float64).eps)
+
+
+def two_sets(x: ArrayLike, y: ArrayLike, *, least: int = 1) -> tuple[Floats, Floats]:
+    """Both as (n, d) and (m, d), moved to the mean of x, where distances keep their digits."""
+    left, right = _points(x, least), _points(y, least)
+    if left.shape[1] != right.shape[1]:
+        raise UsageError(
+            f"Expected points of the same dimension, got {left.shape[1]} and {right.shape[1]}."
+        )
+    centre = left.mean(axis=0)
+    return left - centre, right - centre
+
+
+def squared_distances(x: Floats, y: Floats) -> Iterator[tuple[int, Floats]]:
+    """(first row, squared distances of a block of rows of x to all of y)."""
+    left, right = np.einsum("id,id->i", x, x), np.einsum("id,id->i", y, y)
+    rows = max(1, _BLOCK // len(y))
+    for start in range(0, len(x), rows):
+        sums = left[start : start + rows, None] + right
+        block = sums - 2 * (x[start : start + rows] @ y.T)
+        # What is 0 to rounding is 0: a square root would make 1e-8 of 1e-16.
+        block[block <= _ROUNDING * sums] = 0.0
+        yield start, block
+
+
+def _points(values: ArrayLike, least: int) -> Floats:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise UsageError(f"Expected points of shape (n, d) or (n,), got {array.shape}.")
+    if len(array) < least:
+        raise UsageError(f"Expected at least {least} points in each set, got {len(array)}.")
+    if not np.isfinite(array).all():
+        raise DataError(
+            "Expected finite points, got NaN or Inf.", hint="Leave those points out first."
+        )
+    return array
