@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from variegate.errors import DataError, UsageError
 from variegate.metrics._arrays import finite, refuse_bad, unit_rows
 
-__all__ = ["vendi", "vendi_sensitivity"]
+__all__ = ["effective_number", "spectrum", "vendi", "vendi_sensitivity"]
 
 Floats = NDArray[np.float64]
 
@@ -71,10 +72,11 @@ def vendi(
         raise UsageError("Expected either features or a kernel.")
     if math.isnan(q) or q < 0:
         raise UsageError(f"Expected an order q of at least 0, got {q}.")
-    if features is not None:
-        scores = _of_features(np.asarray(features), q, weights)
+    if features is not None and q == 2:
+        scores = _inverse_frobenius(np.asarray(features), weights)
     else:
-        scores = _of_kernel(np.asarray(kernel), q, weights, indefinite)
+        lam = spectrum(features, kernel=kernel, weights=weights, indefinite=indefinite)
+        scores = effective_number(lam, q)
     return float(scores) if scores.ndim == 0 else scores
 
 
@@ -112,46 +114,95 @@ def vendi_sensitivity(features: ArrayLike) -> Floats:
     return result
 
 
-def _of_features(X: NDArray[Any], q: float, weights: ArrayLike | None) -> Floats:
+def spectrum(
+    features: ArrayLike | None = None,
+    *,
+    kernel: ArrayLike | None = None,
+    weights: ArrayLike | None = None,
+    indefinite: Literal["error", "clip"] = "error",
+) -> Floats:
+    """(..., m) eigenvalues of diag(√p) K diag(√p), as in `vendi`; they sum to 1, dust is 0.
+
+    With features m is the smaller of n and d (and n more where rows have no direction): the
+    other eigenvalues are zero.
+    """
+    if features is None:
+        return _of_kernel(np.asarray(kernel), weights, indefinite)
+    X = np.asarray(features)
+    parts = []
+    for gram, alone in _grams(X, weights):
+        lam = np.asarray(np.linalg.eigvalsh(gram), dtype=np.float64)
+        if alone.any():
+            lam = np.concatenate([lam, alone], axis=-1)
+        parts.append(lam)
+    # A chunk with blank rows has more eigenvalues than one without; zeros change nothing.
+    width = max((part.shape[-1] for part in parts), default=0)
+    padded = [np.pad(part, [(0, 0), (width - part.shape[-1], 0)]) for part in parts]
+    lam = np.concatenate([np.empty((0, width)), *padded])
+    return _without_dust(lam, X.shape[-2]).reshape(*X.shape[:-2], width)
+
+
+def effective_number(shares: Floats, q: float) -> Floats:
+    """(...) Hill number of order q of (..., m) shares that sum to 1; NaN where there are none."""
+    if not shares.shape[-1]:
+        return np.full(shares.shape[:-1], np.nan)
+    if q == 0:
+        return np.asarray((shares > 0).sum(axis=-1), dtype=np.float64)
+    if q == 1:
+        logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
+        return np.asarray(np.exp(-np.sum(shares * logs, axis=-1)))
+    if math.isinf(q):
+        return np.asarray(1.0 / shares.max(axis=-1))
+    powers = np.power(shares, q, out=np.zeros_like(shares), where=shares > 0)
+    return np.asarray(np.sum(powers, axis=-1) ** (1.0 / (1.0 - q)))
+
+
+def _inverse_frobenius(X: NDArray[Any], weights: ArrayLike | None) -> Floats:
+    parts = [
+        1.0 / (np.sum(gram**2, axis=(-1, -2)) + np.sum(alone**2, axis=-1))
+        for gram, alone in _grams(X, weights)
+        if alone.shape[-1]
+    ]
+    if not parts:
+        return np.full(X.shape[:-2], np.nan)
+    return np.concatenate(parts).reshape(X.shape[:-2])
+
+
+def _grams(X: NDArray[Any], weights: ArrayLike | None) -> Iterator[tuple[Floats, Floats]]:
+    """Chunk by chunk of the sets, the smaller Gram matrix and the eigenvalues of blank rows.
+
+    An item without direction is an eigenvector of its own, with its share as eigenvalue.
+    """
     if X.ndim < 2:
         raise UsageError(f"Expected features of shape (..., n, d), got {X.shape}.")
     *lead, n, d = X.shape
     p = _shares(weights, (*lead, n))
-    if n == 0:
-        return np.full(lead, np.nan)
     side = min(n, d)
     _refuse_if_huge(side)
     refuse_bad(X, "features", axes=2)
-    sets, shares = X.reshape(-1, n, d), p.reshape(-1, n)
-    step = max(1, _CHUNK // (8 * max(n * d, side * side)))
-    scores = [
-        _of_batch(sets[i : i + step], shares[i : i + step], q) for i in range(0, len(sets), step)
-    ]
-    return np.concatenate([*scores, np.empty(0)]).reshape(lead)
+    m = math.prod(lead)
+    sets, shares = X.reshape(m, n, d), p.reshape(m, n)
+    chunk = max(1, _CHUNK // (8 * max(n * d, side * side, 1)))
+    for i in range(0, m, chunk):
+        part = shares[i : i + chunk]
+        gram, blank = _gram(sets[i : i + chunk], part)
+        yield gram, np.where(blank, part, 0.0)
 
 
-def _of_batch(X: NDArray[Any], p: Floats, q: float) -> Floats:
+def _gram(X: NDArray[Any], p: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     m, n, d = X.shape
     if n <= d:
         rows, blank = _scaled(X, p)
-        gram = rows @ rows.swapaxes(-1, -2)
-    else:
-        gram, blank = np.zeros((m, d, d)), np.zeros((m, n), dtype=bool)
-        # Pieces that stay in the processor's cache between conversion and product.
-        step = max(64, _PIECE // (8 * d))
-        for j in range(m):
-            for i in range(0, n, step):
-                part = slice(i, i + step)
-                rows, blank[j, part] = _scaled(X[j, part], p[j, part])
-                gram[j] += rows.T @ rows
-    # An item without direction is an eigenvector of its own, with its share as eigenvalue.
-    alone = np.where(blank, p, 0.0)
-    if q == 2:
-        return np.asarray(1.0 / (np.sum(gram**2, axis=(-1, -2)) + np.sum(alone**2, axis=-1)))
-    spectrum = np.asarray(np.linalg.eigvalsh(gram), dtype=np.float64)
-    if blank.any():
-        spectrum = np.concatenate([spectrum, alone], axis=-1)
-    return _hill(spectrum, q, n)
+        return rows @ rows.swapaxes(-1, -2), blank
+    gram, blank = np.zeros((m, d, d)), np.zeros((m, n), dtype=bool)
+    # Pieces that stay in the processor's cache between conversion and product.
+    step = max(64, _PIECE // (8 * max(d, 1)))
+    for j in range(m):
+        for i in range(0, n, step):
+            part = slice(i, i + step)
+            rows, blank[j, part] = _scaled(X[j, part], p[j, part])
+            gram[j] += rows.T @ rows
+    return gram, blank
 
 
 def _scaled(X: NDArray[Any], p: Floats) -> tuple[Floats, NDArray[np.bool_]]:
@@ -163,7 +214,7 @@ def _scaled(X: NDArray[Any], p: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     return rows, blank
 
 
-def _of_kernel(given: NDArray[Any], q: float, weights: ArrayLike | None, indefinite: str) -> Floats:
+def _of_kernel(given: NDArray[Any], weights: ArrayLike | None, indefinite: str) -> Floats:
     # Rounding of the caller's own precision: below it no eigenvalue can be told from zero.
     precision = float(np.finfo(given.dtype).eps) if given.dtype.kind == "f" else _EPS
     K = finite(given, "kernel", axes=2)
@@ -172,7 +223,7 @@ def _of_kernel(given: NDArray[Any], q: float, weights: ArrayLike | None, indefin
     n = K.shape[-1]
     p = _shares(weights, K.shape[:-1])
     if n == 0:
-        return np.full(K.shape[:-2], np.nan)
+        return np.zeros(K.shape[:-1])
     if not np.allclose(K, K.swapaxes(-1, -2), atol=1e-6):
         raise DataError("Expected a symmetric kernel, got one with K[i, j] != K[j, i].")
     diagonal = np.diagonal(K, axis1=-2, axis2=-1)
@@ -184,9 +235,9 @@ def _of_kernel(given: NDArray[Any], q: float, weights: ArrayLike | None, indefin
         )
     root = np.sqrt(p)
     scaled = root[..., :, None] * K * root[..., None, :]
-    spectrum = np.asarray(np.linalg.eigvalsh(scaled), dtype=np.float64)
-    lowest = float(spectrum.min())
-    if lowest < -1e-6 * float(spectrum.max()):
+    lam = np.asarray(np.linalg.eigvalsh(scaled), dtype=np.float64)
+    lowest = float(lam.min())
+    if lowest < -1e-6 * float(lam.max()):
         if indefinite != "clip":
             raise DataError(
                 f"Expected a positive semi-definite kernel, its least eigenvalue is {lowest:.3g}.",
@@ -196,29 +247,22 @@ def _of_kernel(given: NDArray[Any], q: float, weights: ArrayLike | None, indefin
             f"The kernel is not positive semi-definite (least eigenvalue {lowest:.3g}); negative "
             "eigenvalues are set to zero and the rest rescaled.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    return _hill(spectrum, q, n, precision=precision)
+    return _without_dust(lam, n, precision)
 
 
-def _hill(spectrum: Floats, q: float, n: int, *, precision: float = _EPS) -> Floats:
-    """Order-q effective number of the eigenvalues; dust of rounding is no mode."""
-    lam = np.where(spectrum > _tolerance(spectrum, n, precision), spectrum, 0.0)
-    lam = lam / lam.sum(axis=-1, keepdims=True)
-    if q == 0:
-        return np.asarray((lam > 0).sum(axis=-1), dtype=np.float64)
-    if q == 1:
-        logs = np.log(lam, out=np.zeros_like(lam), where=lam > 0)
-        return np.asarray(np.exp(-np.sum(lam * logs, axis=-1)))
-    if math.isinf(q):
-        return np.asarray(1.0 / lam.max(axis=-1))
-    powers = np.power(lam, q, out=np.zeros_like(lam), where=lam > 0)
-    return np.asarray(np.sum(powers, axis=-1) ** (1.0 / (1.0 - q)))
+def _without_dust(lam: Floats, n: int, precision: float = _EPS) -> Floats:
+    """Eigenvalues that sum to 1; what rounding alone could have made is no mode."""
+    if not lam.size:
+        return lam
+    kept = np.where(lam > _tolerance(lam, n, precision), lam, 0.0)
+    return np.asarray(kept / kept.sum(axis=-1, keepdims=True))
 
 
-def _tolerance(spectrum: Floats, n: int, precision: float = _EPS) -> Floats:
-    side = max(n, spectrum.shape[-1])
-    top = spectrum.max(axis=-1, keepdims=True)
+def _tolerance(lam: Floats, n: int, precision: float = _EPS) -> Floats:
+    side = max(n, lam.shape[-1])
+    top = lam.max(axis=-1, keepdims=True)
     return np.asarray(side * precision * top)
 
 
