@@ -317,8 +317,8 @@ def versions() -> dict[str, str]:
         Version by name; a package that is not installed has none.
 
     Example:
-        >>> sorted(versions())[:3]
-        ['numpy', 'polars', 'python']
+        >>> "polars" in versions()
+        True
     """
     found = {"python": platform.python_version()}
     for name in _RECORDED:
