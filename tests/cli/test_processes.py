@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from variegate.lab import lab_lineage
 from variegate.samples import read
 
 # A lineage of two stages that answer slowly, traced by the verb itself.
@@ -242,13 +243,7 @@ WITHOUT = (
 def test_fault_38_without_an_extra_a_verb_says_what_to_install(
     verb: str, package: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "base").mkdir()
-    (tmp_path / "prompts.jsonl").write_text('{"prompt": "Name a tree."}\n', encoding="utf-8")
-    (tmp_path / "LINEAGE.toml").write_text(
-        'prompts = "prompts.jsonl"\n[[stages]]\nname = "base"\nmodel = "base"\n',
-        encoding="utf-8",
-    )
-    words = ["trace", "LINEAGE.toml"] if verb == "trace" else ["lab", "train", "--toy"]
+    words = ["trace", str(lab_lineage())] if verb == "trace" else ["lab", "train", "--toy"]
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT, package, *words, "--out", "run", "--quiet"],
         cwd=tmp_path, capture_output=True, text=True, check=False,

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from variegate.errors import DataError
-from variegate.lineage import Lineage, validate_lineage
+from variegate.errors import CheckpointError, DataError
+from variegate.lineage import Lineage, trace, validate_lineage
 from variegate.samples import Samples
 
 GOOD = """\
@@ -148,10 +148,29 @@ def test_missing_files_are_named_before_anything_is_asked(tmp_path):
     report = validate_lineage(path)
     assert not report.ok
     assert len(report.missing) == 5
-    from variegate.lineage import trace
-
     with pytest.raises(DataError, match=r"5 of the files .*model of base: .*checkpoints"):
         trace(path)
+
+
+@pytest.mark.fault(28)
+def test_fault_28_a_checkpoint_is_refused_before_another_is_asked(tmp_path):
+    for name in ("base", "sft", "dpo"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+        (tmp_path / "checkpoints" / name / "config.json").write_text("{}")
+    (tmp_path / "checkpoints" / "sft" / "pytorch_model.bin").write_bytes(b"x")
+    (tmp_path / "checkpoints" / "base" / "model.safetensors").write_bytes(bytes(64))
+    (tmp_path / "prompts.jsonl").write_text('{"prompt": "a"}\n')
+    (tmp_path / "zero.jsonl").write_text('{"prompt": "a", "text": "b"}\n')
+    path = written(tmp_path)
+    report = validate_lineage(path)
+    assert not report.ok
+    words = [why for why, _ in report.refused]
+    assert len(words) == 3
+    assert "no sound safetensors file" in words[0]
+    assert "pickles can run code" in words[1]
+    with pytest.raises(CheckpointError, match="no sound safetensors"):
+        trace(path, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_validate_counts_what_would_be_drawn(tmp_path):

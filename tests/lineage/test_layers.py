@@ -135,6 +135,9 @@ def test_fault_28_a_broken_file_is_refused(tmp_path):
         ],
     )
     (tmp_path / "sft").mkdir()
+    with pytest.raises(CheckpointError, match=r"config\.json"):
+        layers_of(lineage)
+    (tmp_path / "sft" / "config.json").write_text("{}")
     with pytest.raises(CheckpointError, match="Expected weights as safetensors"):
         layers_of(lineage)
     (tmp_path / "sft" / "model.safetensors").write_bytes(b"\xff" * 64)

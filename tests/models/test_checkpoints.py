@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from variegate.errors import CheckpointError, UsageError
-from variegate.models import check_safetensors, transformers_model, weight_files
+from variegate.models import check_safetensors, checkpoint_files, transformers_model
 
 SOUND = {
     "a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]},
@@ -113,7 +113,7 @@ def test_fault_28_an_index_that_names_a_missing_file_or_none_is_refused(checkpoi
     (folder / "model.safetensors").unlink()
     index = folder / "model.safetensors.index.json"
     index.write_text('{"weight_map": {"w": "model-00001-of-00002.safetensors"}}')
-    for opened in (transformers_model, weight_files):
+    for opened in (transformers_model, checkpoint_files):
         with pytest.raises(CheckpointError, match=r"got 'model-00001-of-00002\.safetensors'"):
             opened(folder)
     for content in ("", "{", "[]", "{}", '{"weight_map": {}}', '{"weight_map": {"w": "x.bin"}}'):

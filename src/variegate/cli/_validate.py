@@ -67,6 +67,7 @@ def _lineage(file: Path) -> _Findings:
         "metric": lineage.metric,
     }
     problems = [(f"missing {thing}", "Check the path.") for thing in report.missing]
+    problems += [(why, hint or "Save it again.") for why, hint in report.refused]
     problems += [("a package is not installed", command) for command in report.extras]
     problems += _unknown_metrics({lineage.metric, *(lineage.metrics or ())})
     if isinstance(lineage.prompts, Path) and lineage.prompts.is_file():

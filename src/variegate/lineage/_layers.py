@@ -18,7 +18,7 @@ from variegate.lineage._lineage import Lineage
 from variegate.lineage._spectra import effective_rank
 from variegate.lineage._tables import TABLES, stacked, table
 from variegate.metrics import Caution
-from variegate.models import weight_files
+from variegate.models import checkpoint_files
 
 if TYPE_CHECKING:
     import torch
@@ -78,7 +78,7 @@ class Tensors:
     """The tensors of one checkpoint folder, read one at a time; a context manager.
 
     Raises:
-        CheckpointError: no sound safetensors in the folder, see `weight_files`.
+        CheckpointError: no sound safetensors in the folder, see `checkpoint_files`.
         MissingExtra: torch or safetensors is not installed.
     """
 
@@ -90,7 +90,7 @@ class Tensors:
         self.folder = Path(folder)
         self._open = ExitStack()
         self._files: dict[str, Any] = {}
-        for path in weight_files(self.folder):
+        for path in checkpoint_files(self.folder):
             handle = self._open.enter_context(safe_open(path, framework="pt", device="cpu"))
             self._files.update(dict.fromkeys(handle.keys(), handle))
 

@@ -30,7 +30,7 @@ from variegate.lineage._positions import positions_of
 from variegate.lineage._result import StageInfo, Trace
 from variegate.lineage._store import save_trace
 from variegate.lineage._tables import stacked, table
-from variegate.lineage._validate import missing_files, prompts_of
+from variegate.lineage._validate import missing_files, prompts_of, refuse_checkpoints
 from variegate.metrics import Measurement, measure, metric
 from variegate.samples import Prompt, RunDirectory, Samples, versions
 
@@ -69,6 +69,7 @@ def trace(
 
     Raises:
         DataError: a file of the lineage is missing or is not what it should be.
+        CheckpointError: weights that cannot or must not be loaded.
         NotComparable: the stages have no prompt in common.
         UnknownName: a metric, an embedder or a verifier that nobody registered.
         RunError: the run directory cannot be used.
@@ -91,6 +92,7 @@ def trace(
     begun, started = time.monotonic(), datetime.now(UTC).isoformat(timespec="seconds")
     lineage = lineage if isinstance(lineage, Lineage) else Lineage.read(lineage)
     _refuse_missing(lineage)
+    refuse_checkpoints(lineage)
     prompts = prompts_of(lineage)
     _refuse_unknown(lineage, prompts)
     sources = sources_of(lineage, prompts)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import importlib.util
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from variegate.errors import DataError, MissingExtra
+from variegate.errors import CheckpointError, DataError, MissingExtra
 from variegate.lineage._lineage import Lineage
+from variegate.models import checkpoint_files
 from variegate.samples import Prompt, read_prompts
 
-__all__ = ["LineageReport", "missing_files", "prompts_of", "validate_lineage"]
+__all__ = ["LineageReport", "missing_files", "prompts_of", "refuse_checkpoints", "validate_lineage"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class LineageReport:
         prompts: task → number of prompts.
         outputs: how many outputs would be drawn at the most, format arms included.
         missing: files that are named and not there.
+        refused: checkpoints that are there and cannot be opened: why, and what to do.
         extras: the pip command for every optional dependency that is needed and not installed.
     """
 
@@ -33,12 +35,13 @@ class LineageReport:
     prompts: Mapping[str, int]
     outputs: int
     missing: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...]
     extras: tuple[str, ...]
 
     @property
     def ok(self) -> bool:
         """Whether `trace` could start."""
-        return not self.missing and not self.extras
+        return not self.missing and not self.refused and not self.extras
 
 
 def validate_lineage(path: str | Path) -> LineageReport:
@@ -72,6 +75,7 @@ def validate_lineage(path: str | Path) -> LineageReport:
         prompts=dict(Counter(prompt.task for prompt in prompts)),
         outputs=arms * len(prompts) * lineage.samples_per_prompt,
         missing=missing,
+        refused=tuple((str(error), error.hint or "") for error in _refused(lineage)),
         extras=tuple(extras),
     )
 
@@ -87,6 +91,25 @@ def missing_files(lineage: Lineage) -> tuple[str, ...]:
         if isinstance(stage.samples, Path) and not stage.samples.exists():
             missing.append(f"samples of {stage.name}: {stage.samples}")
     return tuple(missing)
+
+
+def refuse_checkpoints(lineage: Lineage) -> None:
+    """Look at every checkpoint of a lineage before the first one is asked.
+
+    Raises:
+        CheckpointError: weights that cannot or must not be loaded.
+    """
+    for error in _refused(lineage):
+        raise error
+
+
+def _refused(lineage: Lineage) -> Iterator[CheckpointError]:
+    for stage in lineage.order:
+        if isinstance(stage.model, Path) and stage.model.is_dir():
+            try:
+                checkpoint_files(stage.model, gguf_file=stage.gguf_file)
+            except CheckpointError as error:
+                yield error
 
 
 def prompts_of(lineage: Lineage) -> tuple[Prompt, ...]:

@@ -18,7 +18,7 @@ from variegate.models._collect import collect
 from variegate.models._fake import FakeModel, UniformModel
 from variegate.models._protocol import FORMATS, Completion, Format, Model, Request, Sampling
 from variegate.models._safetensors import check_safetensors
-from variegate.models._weights import weight_files
+from variegate.models._weights import checkpoint_files
 
 if TYPE_CHECKING:
     from variegate.models._transformers import TransformersModel, transformers_model
@@ -34,7 +34,7 @@ __all__ = [
     "Completion",
     "transformers_model",
     "TransformersModel",
-    "weight_files",
+    "checkpoint_files",
     "check_safetensors",
     "FakeModel",
     "UniformModel",

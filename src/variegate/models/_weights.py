@@ -1,4 +1,4 @@
-"""The weight files of a checkpoint folder: which they are, looked at before anything is read."""
+"""The files of a checkpoint: which hold the weights, and a look at them before anything is read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from variegate.errors import CheckpointError
 from variegate.models._safetensors import check_safetensors
 
-__all__ = ["file_inside", "weight_files"]
+__all__ = ["checkpoint_files"]
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 CONVERT = (
@@ -17,36 +17,51 @@ CONVERT = (
 )  # fmt: skip
 
 
-def weight_files(folder: str | Path) -> list[Path]:
-    """Find the safetensors files of a checkpoint and check every header.
+def checkpoint_files(folder: str | Path, *, gguf_file: str | None = None) -> list[Path]:
+    """Find the weight files of a checkpoint and look at them before anything is loaded.
 
-    That is `model.safetensors`, or the files that `model.safetensors.index.json` names.
+    That is `model.safetensors`, or the files that `model.safetensors.index.json` names; every
+    header is checked.
 
     Args:
         folder: in Hugging Face format.
+        gguf_file: the file in it that holds the weights instead.
 
     Returns:
         The files, sorted; none of them lies outside of the folder.
 
     Raises:
-        CheckpointError: no weights, weights only as pickles, an index that names a file that is
-            not there or lies elsewhere, or a broken header.
+        CheckpointError: no folder, no configuration, weights only as pickles, a file that is not
+            there or lies outside of the folder, or a broken header.
 
     Example:
-        >>> from variegate.models import weight_files
-        >>> weight_files("no/such/folder")
+        >>> from variegate.models import checkpoint_files
+        >>> checkpoint_files("no/such/folder")
         Traceback (most recent call last):
         ...
-        variegate.errors.CheckpointError: Expected weights as safetensors in no/such/folder...
+        variegate.errors.CheckpointError: Expected a folder with a checkpoint at no/such/folder...
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"Expected a folder with a checkpoint at {folder}, found none.",
+            hint="Models are opened from a local folder; nothing is downloaded.",
+        )
+    if gguf_file is not None:
+        path = _inside(folder, gguf_file)
+        with path.open("rb") as file:
+            if file.read(4) != b"GGUF":
+                raise CheckpointError(f"{gguf_file} in {folder} is no GGUF file.")
+        return [path]
+    if not (folder / "config.json").is_file():
+        raise CheckpointError(f"Expected config.json in {folder}, found none.")
     index = folder / "model.safetensors.index.json"
     if (folder / "model.safetensors").is_file():
         files = [folder / "model.safetensors"]
     elif index.is_file():
-        files = [file_inside(folder, name) for name in _shards(index)]
+        files = [_inside(folder, name) for name in _shards(index)]
     else:
-        pickles = sorted(path.name for path in folder.glob("*") if path.suffix in PICKLES)
+        pickles = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
         found = f"found {', '.join(pickles)}: pickles can run code" if pickles else "found none"
         raise CheckpointError(
             f"Expected weights as safetensors in {folder}, {found}.",
@@ -57,12 +72,7 @@ def weight_files(folder: str | Path) -> list[Path]:
     return files
 
 
-def file_inside(folder: Path, name: str) -> Path:
-    """Give the path of a file of the folder.
-
-    Raises:
-        CheckpointError: it is not there, or the name leads elsewhere.
-    """
+def _inside(folder: Path, name: str) -> Path:
     path = folder / name
     if Path(name).name != name or not path.is_file():
         raise CheckpointError(f"Expected a file in {folder}, got {name!r}.")

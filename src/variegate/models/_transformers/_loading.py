@@ -1,4 +1,4 @@
-"""Opening a checkpoint: what is refused, what is loaded, and what it is called by its content."""
+"""Opening a checkpoint that was looked at, and what it is called by its content."""
 
 from __future__ import annotations
 
@@ -13,35 +13,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from variegate.errors import CheckpointError, MissingExtra
-from variegate.models._weights import file_inside, weight_files
 
-__all__ = ["checkpoint_files", "load", "revision_of_files", "revision_of_weights"]
+__all__ = ["load", "revision_of_files", "revision_of_weights"]
 
 WHOLE = 64 * 2**20  # files up to this are hashed in full
 BLOCK, BLOCKS = 2**16, 256  # of larger ones, the start and this many blocks spread evenly
-
-
-def checkpoint_files(folder: Path, *, gguf_file: str | None = None) -> list[Path]:
-    """Find the weight files of a checkpoint and look at them before anything is loaded.
-
-    Raises:
-        CheckpointError: no folder, no configuration, weights only as pickles, a file outside of
-            the folder, or a broken header.
-    """
-    if not folder.is_dir():
-        raise CheckpointError(
-            f"Expected a folder with a checkpoint at {folder}, found none.",
-            hint="Models are opened from a local folder; nothing is downloaded.",
-        )
-    if gguf_file is not None:
-        path = file_inside(folder, gguf_file)
-        with path.open("rb") as file:
-            if file.read(4) != b"GGUF":
-                raise CheckpointError(f"{gguf_file} in {folder} is no GGUF file.")
-        return [path]
-    if not (folder / "config.json").is_file():
-        raise CheckpointError(f"Expected config.json in {folder}, found none.")
-    return weight_files(folder)
 
 
 def load(

@@ -13,14 +13,10 @@ import torch
 from variegate.errors import CheckpointError, UsageError
 from variegate.models._protocol import Completion, Format, Request, Sampling
 from variegate.models._transformers._decoding import Drawn, decode
-from variegate.models._transformers._loading import (
-    checkpoint_files,
-    load,
-    revision_of_files,
-    revision_of_weights,
-)
+from variegate.models._transformers._loading import load, revision_of_files, revision_of_weights
 from variegate.models._transformers._rendering import Renderer
 from variegate.models._transformers._scoring import score_tokens
+from variegate.models._weights import checkpoint_files
 from variegate.samples import Finish
 
 __all__ = ["TransformersModel", "transformers_model"]
