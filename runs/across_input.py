@@ -19,10 +19,11 @@ import polars as pl
 from variegate import measure
 from variegate.lab import evaluation_prompts, lab_lineage
 from variegate.models import Arm, Sampling, collect, transformers_model
-from variegate.samples import Samples
+from variegate.samples import Samples, versions
 
 STAGES = {"base": "raw", "instruct-sft": "chat", "instruct-dpo": "chat", "instruct-rl": "chat"}
 STAGES |= {"think-sft": "chat", "think-dpo": "chat", "think-rl": "chat", "rl-zero": "raw"}
+SEED = 0
 METRICS = ["pairwise", "pairwise_across", "ead", "ead_across"]
 
 
@@ -37,13 +38,19 @@ def main() -> None:
     for stage, format in STAGES.items():
         model = transformers_model(lab_lineage().parent / "checkpoints" / stage)
         arm = Arm(name=stage, model=model, format=format, sampling=Sampling(max_tokens=32))
-        said.append(collect(arm, prompts, n=arguments.samples))
-    frame = measure(Samples.concat(said), metrics=METRICS).frame.filter(pl.col("task") == "all")
+        said.append(collect(arm, prompts, n=arguments.samples, seed=SEED))
+    frame = measure(Samples.concat(said), metrics=METRICS, seed=SEED).frame
+    frame = frame.filter(pl.col("task") == "all")
     rows = {(row["arm"], row["metric"]): row for row in frame.iter_rows(named=True)}
+    made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
     lines = [
-        f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `runs/across_input.py "
-        f"--prompts {arguments.prompts} --samples {arguments.samples}`; mean over the five tasks, "
-        "95% interval, and what is left of the base's level.",
+        "# Variety within prompts and across them",
+        "",
+        f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `python runs/across_input.py "
+        f"--prompts {arguments.prompts} --samples {arguments.samples}`, seed {SEED}; {made_with}.",
+        "",
+        "Level, 95% interval over prompts (bootstrap; jackknife for the levels across prompts), and "
+        "what is left of the level of the base; mean over the five tasks.",
         "",
         "| stage | " + " | ".join(METRICS) + " |",
         "| --- |" + " --- |" * len(METRICS),
@@ -61,7 +68,16 @@ def main() -> None:
     print("\n".join(lines))
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        arguments.out.write_text(
+            "\n".join([*lines, *_reading(arguments.out)]) + "\n", encoding="utf-8"
+        )
+
+
+def _reading(out: Path) -> list[str]:
+    """What a person wrote under the tables stays; whoever runs this again reads it again."""
+    text = out.read_text(encoding="utf-8") if out.exists() else ""
+    _, mark, reading = text.partition("## Reading")
+    return ["", mark + reading.rstrip()] if mark else []
 
 
 if __name__ == "__main__":
