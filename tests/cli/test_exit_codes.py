@@ -232,3 +232,20 @@ def test_fault_39_a_broken_metric_is_one_line_without_a_traceback(
     assert err.splitlines() == ["careful: The metric 'compression_ratio' failed."]
     monkeypatch.setenv("VARIEGATE_TRACEBACK", "1")
     assert "Traceback" in run(capsys, *words)[2]
+
+
+@pytest.mark.parametrize("verb", ["validate", "measure"])
+def test_an_empty_file_is_2(verb: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = saved(tmp_path / "empty.jsonl", [])
+    code, out, err = run(capsys, verb, empty)
+    assert (code, out) == (2, "")
+    assert "no outputs in it" in err
+
+
+@pytest.mark.parametrize("words", ["", " , "])
+def test_no_metric_at_all_is_2(
+    words: str, outputs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "measure", outputs, "--metrics", words, "--quiet")
+    assert (code, out) == (2, "")
+    assert "variegate metrics" in err

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from variegate.cli._gate import FailIf, Gate, Tolerance, exit_code
-from variegate.cli._measure import Drop, Embedder, K, Metrics, Seed, names_in, read_arms
+from variegate.cli._measure import (
+    Drop,
+    Embedder,
+    K,
+    Metrics,
+    Seed,
+    metrics_in,
+    names_in,
+    read_arms,
+)
 from variegate.cli._output import Json, Quiet, print_json, print_screen, rows_of, warn
 from variegate.errors import NotComparable
 
@@ -50,7 +59,7 @@ def compare(
     result = compare_samples(
         first,
         second,
-        metrics=None if metrics is None else names_in(metrics),
+        metrics=metrics_in(metrics),
         embedder=embedder,
         k=k,
         drop=names_in(drop),

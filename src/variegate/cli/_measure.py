@@ -22,6 +22,7 @@ __all__ = [
     "Metrics",
     "Seed",
     "measure",
+    "metrics_in",
     "names_in",
     "read_arms",
 ]
@@ -79,7 +80,7 @@ def measure(
     samples = read_arms(files, quiet=quiet or json)
     result = measure_samples(
         samples,
-        metrics=None if metrics is None else names_in(metrics),
+        metrics=metrics_in(metrics),
         embedder=embedder,
         k=k,
         drop=names_in(drop),
@@ -156,6 +157,17 @@ def _refuse_shared_arms(files: tuple[str, ...], parts: list[Samples]) -> None:
                     hint="Rename one of the files, or write the arm into a column 'arm'.",
                 )
             owner[arm] = file
+
+
+def metrics_in(words: str | None) -> list[str] | None:
+    """Split `--metrics`; None where it was not given."""
+    names = names_in(words)
+    if words is not None and not names:
+        raise UsageError(
+            "Expected the names of metrics with commas between, got none.",
+            hint="`variegate metrics` lists them; leave --metrics out for the usual ones.",
+        )
+    return names or None
 
 
 def names_in(words: str | None) -> list[str]:

@@ -52,7 +52,7 @@ def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
     its id and its task are understood here too. Other fields are left aside.
 
     Raises:
-        DataError: a row without a prompt, one prompt twice, or one id with two texts.
+        DataError: no row, a row without a prompt, one prompt twice, or one id with two texts.
 
     Example:
         >>> import tempfile, pathlib
@@ -78,4 +78,6 @@ def read_prompts(path: str | Path) -> tuple[Prompt, ...]:
             )
         seen[key] = (place, prompt.prompt)
         prompts.append(prompt)
+    if not prompts:
+        raise DataError(f"{path}: no prompts in it.", hint='One a row: {"prompt": "..."}.')
     return tuple(prompts)
