@@ -20,9 +20,22 @@ from variegate.metrics._branching import branching_factor, entropy_by_position, 
 from variegate.metrics._classes import distinct_at_k, gini_simpson, unique_correct_at_k
 from variegate.metrics._compare import compare
 from variegate.metrics._compression import compression_ratio
+from variegate.metrics._dcscore import dcscore
+from variegate.metrics._determinant import (
+    log_determinant,
+    log_determinant_distance,
+    population_volume,
+)
 from variegate.metrics._distinct import distinct_n, ead, ngram_diversity
 from variegate.metrics._entropy import answer_entropy
 from variegate.metrics._homogenisation import Overlap, homogenisation
+from variegate.metrics._leinster_cobbold import (
+    Partition,
+    evenness,
+    leinster_cobbold,
+    partition,
+    sample_coverage,
+)
 from variegate.metrics._length import common_length, mean_length, truncated
 from variegate.metrics._lexical import hdd, maas, mattr, mtld
 from variegate.metrics._measure import measure
@@ -34,6 +47,13 @@ from variegate.metrics._self_bleu import self_bleu
 from variegate.metrics._self_repetition import self_repetition
 from variegate.metrics._utility import utility_at_k
 from variegate.metrics._vendi import vendi, vendi_sensitivity
+from variegate.metrics._vendi_forms import (
+    ConditionalVendi,
+    rke,
+    rke_within,
+    vendi_conditional,
+    vendi_truncated,
+)
 from variegate.metrics._words import words
 
 __all__ = [
@@ -49,7 +69,21 @@ __all__ = [
     "Metric",
     "vendi",
     "vendi_sensitivity",
+    "vendi_truncated",
+    "vendi_conditional",
+    "ConditionalVendi",
+    "rke",
+    "rke_within",
     "pairwise_diversity",
+    "log_determinant",
+    "log_determinant_distance",
+    "population_volume",
+    "dcscore",
+    "leinster_cobbold",
+    "partition",
+    "Partition",
+    "evenness",
+    "sample_coverage",
     "gini_simpson",
     "distinct_at_k",
     "unique_correct_at_k",

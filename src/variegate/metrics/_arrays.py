@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from variegate.errors import DataError
+from variegate.errors import DataError, UsageError
 
-__all__ = ["finite", "refuse_bad", "unit_rows"]
+__all__ = ["cosine_kernel", "finite", "refuse_bad", "unit_rows"]
 
 Floats = NDArray[np.float64]
 
@@ -42,3 +42,13 @@ def unit_rows(features: Any) -> Floats:
     norms = np.sqrt(np.einsum("...i,...i->...", rows, rows))[..., None]
     unit: Floats = np.divide(rows, norms, out=np.zeros(rows.shape), where=norms > 0)
     return unit
+
+
+def cosine_kernel(features: Any) -> Floats:
+    """(..., n, n) cosines of the rows; an item is like itself even where it has no direction."""
+    rows = unit_rows(features)
+    if rows.ndim < 2:
+        raise UsageError(f"Expected features of shape (..., n, d), got {rows.shape}.")
+    kernel = rows @ rows.swapaxes(-1, -2)
+    kernel[..., np.arange(rows.shape[-2]), np.arange(rows.shape[-2])] = 1.0
+    return np.asarray(kernel)

@@ -2,14 +2,174 @@
 
 from __future__ import annotations
 
+import math
+
 from variegate.metrics._registry import Metric
 
 __all__ = ["ON_REQUEST"]
 
 _HERE = "variegate.metrics"
+_WITH_N = "grows with n: compare equal n only"
 _UNBIASED = "none: the expectation is the same for every n"
 
 ON_REQUEST: tuple[Metric, ...] = (
+    Metric(
+        name="vendi_2",
+        title="Effective number of different outputs, order 2",
+        summary=(
+            "As vendi, with more weight on what is said often: 1 when all mean the same, n when "
+            "no two have anything in common."
+        ),
+        needs=("features",),
+        low=1,
+        high="n",
+        n_dependence=_WITH_N,
+        source="Pasarkar 2023",
+        url="https://arxiv.org/abs/2310.12952",
+        function=f"{_HERE}:vendi",
+        options={"q": 2.0},
+        fast="axes",
+        least=2,
+    ),
+    Metric(
+        name="vendi_inf",
+        title="Effective number of different outputs, order ∞",
+        summary=(
+            "As vendi, of the dominant kind of output alone: 1 when all mean the same, n when no "
+            "two have anything in common."
+        ),
+        needs=("features",),
+        low=1,
+        high="n",
+        n_dependence=_WITH_N,
+        source="Pasarkar 2023",
+        url="https://arxiv.org/abs/2310.12952",
+        function=f"{_HERE}:vendi",
+        options={"q": math.inf},
+        fast="axes",
+        least=2,
+    ),
+    Metric(
+        name="vendi_truncated",
+        title="Effective number of different outputs, without the tail",
+        summary=(
+            "As vendi, of the k largest eigenvalues with the rest spread over them: 1 when all "
+            "mean the same, at most k."
+        ),
+        needs=("features",),
+        low=1,
+        high="k",
+        n_dependence="little for n well above k",
+        source="Ospanov 2024",
+        url="https://arxiv.org/abs/2410.21719",
+        function=f"{_HERE}:vendi_truncated",
+        options={"t": "$k"},
+        fast="axes",
+        least=2,
+    ),
+    Metric(
+        name="rke",
+        title="Effective number of modes",
+        summary=(
+            "One over the mean squared cosine of two outputs of a prompt: 1 when all mean the "
+            "same; no upper end when they have nothing in common."
+        ),
+        level="set",
+        needs=("features",),
+        low=1,
+        high=None,
+        n_dependence="little: its inverse has the same expectation for every n",
+        source="Jalali 2023",
+        url="https://github.com/mjalali/renyi-kernel-entropy",
+        function=f"{_HERE}:rke_within",
+    ),
+    Metric(
+        name="log_determinant",
+        title="Volume of the outputs, logarithm",
+        summary=(
+            "ln det(I + K) of the cosines K of a prompt's outputs: ln(1 + n) when all mean the "
+            "same, n ln 2 when no two have anything in common."
+        ),
+        needs=("features",),
+        low=0,
+        high="n ln 2",
+        n_dependence=_WITH_N,
+        source="Wang 2024",
+        url="https://arxiv.org/abs/2402.02318",
+        function=f"{_HERE}:log_determinant",
+        fast="axes",
+        least=2,
+    ),
+    Metric(
+        name="log_determinant_distance",
+        title="Volume short of unrelated outputs",
+        summary=(
+            "By how much ln det(K + 0.01 I) an output falls short of unrelated ones: 0 when no "
+            "two outputs of a prompt have anything in common."
+        ),
+        needs=("features",),
+        low=0,
+        high=None,
+        direction="less",
+        n_dependence=_WITH_N,
+        source="Wang 2024",
+        url="https://arxiv.org/abs/2402.02318",
+        function=f"{_HERE}:log_determinant_distance",
+        options={"ridge": 0.01},  # so that two equal outputs have a finite value
+        fast="axes",
+        least=2,
+    ),
+    Metric(
+        name="population_volume",
+        title="Volume of the outputs (DvD)",
+        summary=(
+            "Determinant of the Gaussian kernel of a prompt's outputs: 0 when two mean the same, "
+            "1 when all are far apart."
+        ),
+        needs=("features",),
+        low=0,
+        high=1,
+        n_dependence="falls with n: compare equal n only",
+        source="Parker-Holder 2020",
+        url="https://arxiv.org/abs/2002.00632",
+        function=f"{_HERE}:population_volume",
+        fast="axes",
+        least=2,
+    ),
+    Metric(
+        name="dcscore",
+        title="Outputs told apart (DCScore)",
+        summary=(
+            "Expected number of outputs recognised among those of their prompt, at temperature "
+            "1: 1 when all mean the same, n e / (e + n - 1) when no two have anything in common."
+        ),
+        needs=("features",),
+        low=1,
+        high="n e/(e+n-1)",
+        n_dependence=_WITH_N,
+        source="Zhu 2025",
+        url="https://arxiv.org/abs/2502.08512",
+        function=f"{_HERE}:dcscore",
+        fast="axes",
+        least=2,
+    ),
+    Metric(
+        name="sample_coverage",
+        title="Share of the answers seen",
+        summary=(
+            "Estimated chance that the next output repeats an answer already seen: 0 when no "
+            "answer came twice, 1 when each did."
+        ),
+        needs=("classes",),
+        low=0,
+        high=1,
+        direction="neither",
+        n_dependence="grows with n: it says how much of the distribution n outputs show",
+        source="Chao 2012",
+        url="https://doi.org/10.1890/11-1952.1",
+        function=f"{_HERE}:sample_coverage",
+        arguments=("class_counts",),
+    ),
     Metric(
         name="mtld",
         title="Words until words repeat (MTLD)",

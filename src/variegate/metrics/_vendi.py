@@ -68,11 +68,9 @@ def vendi(
     Source: `Friedman 2022 <https://arxiv.org/abs/2210.02410>`_; orders from `Pasarkar 2023
     <https://arxiv.org/abs/2310.12952>`_.
     """
-    if (features is None) == (kernel is None):
-        raise UsageError("Expected either features or a kernel.")
     if math.isnan(q) or q < 0:
         raise UsageError(f"Expected an order q of at least 0, got {q}.")
-    if features is not None and q == 2:
+    if features is not None and kernel is None and q == 2:
         scores = _inverse_frobenius(np.asarray(features), weights)
     else:
         lam = spectrum(features, kernel=kernel, weights=weights, indefinite=indefinite)
@@ -126,6 +124,8 @@ def spectrum(
     With features m is the smaller of n and d (and n more where rows have no direction): the
     other eigenvalues are zero.
     """
+    if (features is None) == (kernel is None):
+        raise UsageError("Expected either features or a kernel.")
     if features is None:
         return _of_kernel(np.asarray(kernel), weights, indefinite)
     X = np.asarray(features)
