@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from variegate.errors import DataError, UnknownName, UsageError
 from variegate.judging import (
     Verdict,
+    answer_keys,
     canonical,
     classes,
     judge,
@@ -20,6 +21,7 @@ from variegate.judging import (
     verifier,
     verifier_names,
 )
+from variegate.metrics import measure
 from variegate.samples import Prompt, Samples
 
 
@@ -54,6 +56,18 @@ def test_fault_17_texts_that_read_alike_are_one(one, other):
 )
 def test_fault_17_texts_that_differ_stay_different(one, other):
     assert normalise(one) != normalise(other)
+
+
+@pytest.mark.fault(17)
+def test_fault_17_answers_are_counted_alike_however_they_are_encoded():
+    composed, apart = (unicodedata.normalize(form, "Café") for form in ("NFC", "NFD"))
+    assert composed != apart
+    assert len(set(answer_keys([composed, apart], ["x", "y"]))) == 1
+    assert len(set(answer_keys([None, None], [composed, f" {apart.upper()}!"]))) == 1
+    assert len(set(answer_keys(["a", "A", None, None], ["", "", "a", "b"]))) == 4
+    said = Samples.from_rows({"prompt": "?", "text": t, "answer": t} for t in (composed, apart))
+    counted = measure(said, metrics=["gini_simpson", "distinct_at_k"], k=2).frame
+    assert counted["value"].to_list() == [0, 1]
 
 
 @pytest.mark.fault(17)

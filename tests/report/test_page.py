@@ -226,6 +226,18 @@ def test_equal_answers_are_folded_with_their_count(trace_of):
     assert set(cells["numbers"][1]) == {"8 of 8"}
 
 
+def test_the_page_counts_answers_as_the_metrics_do(trace_of):
+    said = ("plum", "Plum!", "kiwi")
+    trace = trace_of(prompts=1, n=3, say=lambda *_: "x")
+    frame = trace.samples.frame.with_columns(
+        text=pl.col("sample").replace_strict(dict(enumerate(said)), return_dtype=pl.String),
+        answer=pl.lit(None, dtype=pl.String), correct=pl.lit(None, dtype=pl.Boolean),
+    )  # fmt: skip
+    prompt = data_of(render(trace_of(prompts=1, samples=Samples.from_frame(frame))))["prompts"][0]
+    assert set(prompt["numbers"][0]) == {"2 of 3"}
+    assert prompt["cells"][0][0]["o"] == ["Plum!"]
+
+
 def test_no_output_is_lost_in_the_folding(trace_of):
     trace = trace_of()
     data = data_of(render(trace))

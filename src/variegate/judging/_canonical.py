@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,7 @@ from variegate.errors import UsageError
 from variegate.judging._normalise import normalise
 from variegate.judging._patterns import find
 
-__all__ = ["By", "canonical", "classes"]
+__all__ = ["By", "answer_keys", "canonical", "classes"]
 
 By = Literal["exact", "normalised"] | re.Pattern[str] | Callable[[str], str | None]
 
@@ -73,3 +74,28 @@ def classes(texts: Sequence[str], *, by: By = "normalised") -> NDArray[np.int64]
         ],
         dtype=np.int64,
     )
+
+
+def answer_keys(answers: Iterable[str | None], texts: Iterable[str | None]) -> list[str]:
+    """Name the class of each output of a table: equal keys are the same answer, everywhere.
+
+    That is its canonical answer (in Unicode form NFC, so that two ways to write é are one), or
+    its normalised text where it has none; an answer never equals a text.
+
+    Args:
+        answers: n canonical answers; None where an output has none.
+        texts: the n outputs.
+
+    Returns:
+        n keys.
+
+    Example:
+        >>> answer_keys(["12", None, None], ["So 12.", "Plum!", "plum"])
+        ['a12', 'tplum', 'tplum']
+    """
+    return [
+        f"a{unicodedata.normalize('NFC', answer)}"
+        if answer is not None
+        else f"t{normalise(text or '')}"
+        for answer, text in zip(answers, texts, strict=True)
+    ]

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from variegate.errors import DataError, NotComparable, UnknownName, UsageError
 from variegate.estimate import interval, stratum_means
+from variegate.judging import answer_keys
 from variegate.lineage._pairs import KINDS, PairAccount, pair_account, split
 from variegate.samples import Samples
 
@@ -258,13 +259,8 @@ def _distances(samples: Samples, side: _Side, vectors: NDArray[Any] | None) -> F
 
 
 def _answer_codes(samples: Samples) -> NDArray[np.intp]:
-    """Class of every output, as `gini_simpson` counts it: the answer, or the normalised text."""
-    from variegate.judging import normalise
-
-    said = [
-        f"a{answer}" if answer is not None else f"t{normalise(text or '')}"
-        for answer, text in samples.frame.select("answer", "text").iter_rows()
-    ]
+    """Class of every output, as `gini_simpson` counts it."""
+    said = answer_keys(samples.frame["answer"].to_list(), samples.frame["text"].to_list())
     return np.unique(np.array(said), return_inverse=True)[1]
 
 

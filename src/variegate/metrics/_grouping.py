@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from variegate.embedding import Embedder, Encoder, embedder, similarity_floor
 from variegate.errors import DataError, UsageError
-from variegate.judging import normalise
+from variegate.judging import answer_keys
 from variegate.metrics._length import common_length, truncated
 from variegate.metrics._words import NGrams
 from variegate.samples import Samples
@@ -220,10 +220,7 @@ class Groups:
     @cached_property
     def labels(self) -> list[str]:
         """Class of each row: its canonical answer, or its normalised text where it has none."""
-        return [
-            f"a{answer}" if answer is not None else f"t{normalise(text)}"
-            for answer, text in zip(self.frame["answer"].to_list(), self.texts, strict=True)
-        ]
+        return answer_keys(self.frame["answer"].to_list(), self.texts)
 
     @cached_property
     def class_counts(self) -> Ints:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 from markupsafe import Markup
 
+from variegate.judging import answer_keys
 from variegate.report._numbers import brief
 from variegate.samples import Samples, clean_text
 
@@ -150,18 +151,18 @@ def _numbers(per_prompt: pl.DataFrame, arm: str, metrics: Iterable[str]) -> Mapp
 
 
 def _groups(frame: pl.DataFrame, limit: int) -> dict[Any, list[dict[str, Any]]]:
-    """Fold equal answers: same canonical answer (or same words), same verdict, same ending."""
+    """Fold equal answers, as the metrics count them, of the same verdict and the same ending."""
     cells: dict[Any, dict[Any, dict[str, Any]]] = {}
-    columns = ["arm", "task", "prompt_id", "text", "answer", "correct", "finish", "reasoning"]
-    for arm, task, prompt, text, answer, correct, finish, reasoning in frame.select(
-        columns
-    ).iter_rows():
+    answers = answer_keys(frame["answer"].to_list(), frame["text"].to_list())
+    columns = ["arm", "task", "prompt_id", "text", "correct", "finish", "reasoning"]
+    for answer, (arm, task, prompt, text, correct, finish, reasoning) in zip(
+        answers, frame.select(columns).iter_rows(), strict=True
+    ):
         said = text or ""
         odd = finish if finish not in (None, "stop") else None
-        key = (answer is None, " ".join(said.split()) if answer is None else answer, correct, odd)
-        group = cells.setdefault((arm, task, prompt), {}).setdefault(
-            key, {"n": 0, "right": correct, "end": odd, "texts": {}, "reasoning": {}}
-        )
+        fresh = {"n": 0, "right": correct, "end": odd, "texts": {}, "reasoning": {}}
+        cell = cells.setdefault((arm, task, prompt), {})
+        group = cell.setdefault((answer, correct, odd), fresh)
         group["n"] += 1
         group["texts"][said] = group["texts"].get(said, 0) + 1
         if reasoning:
