@@ -56,16 +56,16 @@ def _lineage(file: Path) -> _Findings:
 
     report = validate_lineage(file)
     lineage = Lineage.read(file)
-    tokens = report.outputs * lineage.sampling.max_tokens
     facts: dict[str, Any] = {
         "name": report.name,
         "stages": " → ".join(report.stages),
-        "prompts": _counts(report.prompts),
-        "outputs per prompt": lineage.samples_per_prompt,
-        "outputs at the most": report.outputs,
-        "tokens at the most": tokens,
+        "prompts": _counts(report.prompts) if report.prompts else "those of the saved outputs",
         "metric": lineage.metric,
     }
+    if report.outputs:
+        facts["outputs per prompt"] = lineage.samples_per_prompt
+        facts["outputs at the most"] = report.outputs
+        facts["tokens at the most"] = report.outputs * lineage.sampling.max_tokens
     problems = [(f"missing {thing}", "Check the path.") for thing in report.missing]
     problems += [(why, hint or "Save it again.") for why, hint in report.refused]
     problems += [("a package is not installed", command) for command in report.extras]
