@@ -49,8 +49,8 @@ def main() -> None:
         f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `python runs/across_input.py "
         f"--prompts {arguments.prompts} --samples {arguments.samples}`, seed {SEED}; {made_with}.",
         "",
-        "Level, 95% interval over prompts (bootstrap; jackknife for the levels across prompts), and "
-        "what is left of the level of the base; mean over the five tasks.",
+        "Level, 95% interval over prompts (bootstrap; jackknife for the levels across prompts), "
+        "and what is left of the level of the base; mean over the five tasks.",
         "",
         "| stage | " + " | ".join(METRICS) + " |",
         "| --- |" + " --- |" * len(METRICS),
