@@ -9,7 +9,7 @@ import shlex
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -67,7 +67,8 @@ def main() -> None:
         samples = judge(vg.Samples.from_frame(pl.concat([part.frame for part in parts])), prompts)
         say("measuring")
         measured = vg.measure(samples, metrics=config["metrics"], seed=config["seed"])
-        differences = paired(samples, config)
+        differences = paired(samples, config, drop=())
+        spoken = paired(samples, config, drop=("empty",))
         run.write_frame("scores.parquet", measured.frame)
         run.write_frame("differences.parquet", differences)
         run.write_text(
@@ -94,7 +95,9 @@ def main() -> None:
     results = options.results
     write_atomically(results / "demo-real.csv", measured.frame.write_csv())
     write_atomically(results / "demo-real-differences.csv", differences.write_csv())
-    write_atomically(results / "demo-real.md", page(measured, differences, samples, config, about))
+    write_atomically(
+        results / "demo-real.md", page(measured, differences, spoken, samples, config, about)
+    )
     say(f"{results / 'demo-real.md'}\n{Path(options.out) / 'report.html'}")
 
 
@@ -137,14 +140,14 @@ def pairs(config: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield "temperature", f"{form} T={low}", f"{form} T={high}"
 
 
-def paired(samples: vg.Samples, config: dict[str, Any]) -> pl.DataFrame:
+def paired(samples: vg.Samples, config: dict[str, Any], *, drop: Sequence[str]) -> pl.DataFrame:
     """Paired differences, prompt by prompt, of every pair of arms."""
     frames = []
     for question, a, b in pairs(config):
         sides = (
             replace(samples, frame=samples.frame.filter(pl.col("arm") == arm)) for arm in (a, b)
         )
-        compared = vg.compare(*sides, metrics=config["metrics"], seed=config["seed"])
+        compared = vg.compare(*sides, metrics=config["metrics"], seed=config["seed"], drop=drop)
         frames.append(compared.differences.select(pl.lit(question).alias("question"), pl.all()))
     return pl.concat(frames)
 
@@ -152,6 +155,7 @@ def paired(samples: vg.Samples, config: dict[str, Any]) -> pl.DataFrame:
 def page(
     measured: vg.Measurement,
     differences: pl.DataFrame,
+    spoken: pl.DataFrame,
     samples: vg.Samples,
     config: dict[str, Any],
     about: dict[str, Any],
@@ -177,6 +181,19 @@ def page(
                 for metric in config["headline"]
             ),
             "",
+            "Many raw outputs are empty: asked without its template, this model often ends at "
+            "once. With the empty outputs left out, on the prompts where both arms then have two:",
+            "",
+            *(
+                sentence(spoken, "template", metric)
+                for metric in config["headline"]
+                if metric != "accuracy"  # an empty output is a wrong one
+            ),
+            "",
+            "How the outputs end:",
+            "",
+            *endings(samples.frame),
+            "",
             "## Levels",
             "",
             *table(whole(measured.frame), metrics, "arm"),
@@ -199,6 +216,17 @@ def page(
             "",
         ]
     )
+
+
+def endings(frame: pl.DataFrame) -> list[str]:
+    """A Markdown table: of every arm, the outputs that ended by themselves, were cut, are empty."""
+    kinds = ("stop", "length", "empty")
+    counts = frame.group_by("arm", maintain_order=True).agg(
+        [(pl.col("finish") == kind).sum().alias(kind) for kind in kinds]
+    )
+    rows = [["arm", "ended", "cut", "empty"], ["---"] * 4]
+    rows += [[str(cell) for cell in row] for row in counts.iter_rows()]
+    return ["| " + " | ".join(row) + " |" for row in rows]
 
 
 def whole(frame: pl.DataFrame) -> pl.DataFrame:
