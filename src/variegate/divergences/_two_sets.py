@@ -84,8 +84,7 @@ def cauchy_schwarz(x: ArrayLike, y: ArrayLike, *, width: float, form: Form = "v"
         >>> round(cauchy_schwarz([0.0], [3.0], width=1.0), 4)
         9.0
 
-    Source: `Principe 2000 <https://doi.org/10.1007/0-387-24218-9_7>`_; as a bottleneck `Yu 2024
-    <https://arxiv.org/abs/2404.17951>`_.
+    Source: `Yu 2024 <https://arxiv.org/abs/2404.17951>`_.
     """
     own, other, between = _log_kernel_means(x, y, width, form)
     value = own + other - 2 * between

@@ -29,6 +29,7 @@ from variegate.metrics._determinant import (
 from variegate.metrics._distinct import distinct_n, ead, ngram_diversity
 from variegate.metrics._entropy import answer_entropy
 from variegate.metrics._homogenisation import Overlap, homogenisation
+from variegate.metrics._knn import knn_entropy, knn_kl
 from variegate.metrics._leinster_cobbold import (
     Partition,
     evenness,
@@ -38,9 +39,16 @@ from variegate.metrics._leinster_cobbold import (
 )
 from variegate.metrics._length import common_length, mean_length, truncated
 from variegate.metrics._lexical import hdd, maas, mattr, mtld
+from variegate.metrics._mauve import Mauve, frontier_integral, mauve, mauve_of_features
 from variegate.metrics._measure import measure
 from variegate.metrics._pairwise import pairwise_diversity
 from variegate.metrics._pass_at_k import accuracy, pass_at_k, pass_at_k_interval
+from variegate.metrics._prdc import (
+    Prdc,
+    PrecisionRecall,
+    prdc,
+    probabilistic_precision_recall,
+)
 from variegate.metrics._registry import Metric, default_names, metric, metric_names
 from variegate.metrics._result import Caution, Comparison, Measurement, rows
 from variegate.metrics._self_bleu import self_bleu
@@ -113,5 +121,15 @@ __all__ = [
     "mean_length",
     "common_length",
     "truncated",
+    "prdc",
+    "Prdc",
+    "probabilistic_precision_recall",
+    "PrecisionRecall",
+    "mauve",
+    "mauve_of_features",
+    "Mauve",
+    "frontier_integral",
+    "knn_entropy",
+    "knn_kl",
     "words",
 ]
