@@ -302,6 +302,15 @@ def test_fault_23_only_common_prompts_are_compared():
         compare(samples(base), samples(elsewhere))
 
 
+@pytest.mark.fault(22)
+@pytest.mark.fault(23)
+def test_fault_22_23_one_id_for_two_prompts_is_not_compared():
+    base = outputs("base", prompts=3)
+    tuned = [{**row, "arm": "tuned", "prompt": f"other {row['prompt']}"} for row in base]
+    with pytest.raises(DataError, match=r"prompt id 'p00' .*has one text at .* and another at"):
+        compare(samples(base), samples(tuned))
+
+
 def test_compare_is_paired_and_signed_b_minus_a():
     base = outputs("base", n=4)
     tuned = [{**r, "arm": "tuned", "quality": r["quality"] + 1} for r in base]

@@ -4,8 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from variegate.errors import DataError, NotComparable, UsageError
-from variegate.samples import SCHEMA, Prompt, Samples, common_prompts, prompt_hash, read_prompts
+from variegate.errors import DataError, UsageError
+from variegate.samples import SCHEMA, Prompt, Samples, prompt_hash, read_prompts
 
 
 def rows(*texts, **same):
@@ -195,26 +195,6 @@ def test_the_same_id_in_two_tasks_names_two_prompts():
         {"task": task, "prompt_id": 0, "prompt": task, "text": "x"} for task in ("sums", "lists")
     )
     assert len(samples) == 2
-
-
-@pytest.mark.fault(23)
-def test_fault_23_other_prompts_are_refused_or_intersected_with_the_sizes():
-    a = Samples.from_rows([{"prompt_id": name, "text": "x"} for name in "pqr"], source="base")
-    b = Samples.from_rows([{"prompt_id": name, "text": "x"} for name in "qrst"], source="tuned")
-    assert common_prompts(a, b)["prompt_id"].to_list() == ["q", "r"]
-    sizes = "2 prompts in common, 1 only in base, 2 only in tuned"
-    with pytest.raises(NotComparable, match=sizes):
-        common_prompts(a, b, require_all=True)
-    c = Samples.from_rows([{"prompt_id": "z", "text": "x"}])
-    with pytest.raises(NotComparable, match="0 prompts in common"):
-        common_prompts(a, c)
-
-
-@pytest.mark.fault(23)
-def test_fault_23_one_id_for_two_texts_is_not_a_common_prompt():
-    a, b = (Samples.from_rows([{"prompt_id": "q", "prompt": p, "text": "x"}]) for p in "ab")
-    with pytest.raises(NotComparable, match="stands for one text"):
-        common_prompts(a, b)
 
 
 def test_prompts_are_read_from_every_kind_of_table(tmp_path):

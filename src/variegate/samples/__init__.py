@@ -13,7 +13,6 @@ a file only through `redact`.
 
 from variegate.samples._atomic import write_atomically
 from variegate.samples._clean import clean_text
-from variegate.samples._common import common_prompts
 from variegate.samples._identity import sample_id, sample_ids, settings_hash
 from variegate.samples._prompt import Prompt, prompt_hash, read_prompts
 from variegate.samples._read import read
@@ -36,7 +35,6 @@ __all__ = [
     "read",
     "write",
     "ALIASES",
-    "common_prompts",
     # what was asked
     "Prompt",
     "prompt_hash",
