@@ -6,6 +6,7 @@ import math
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -226,6 +227,15 @@ def test_a_trace_comes_back_from_its_directory_as_it_was(tmp_path):
     assert scores.columns == [
         "arm", "task", "metric", "value", "low", "high", "n_prompts", "n_samples", "note",
     ]  # fmt: skip
+
+
+@pytest.mark.fault(40)
+def test_fault_40_a_clock_that_jumps_back_makes_no_negative_duration(monkeypatch):
+    jumps = iter(range(10**9, 0, -(10**6)))
+    monkeypatch.setattr(time, "time", lambda: next(jumps))
+    settings = trace(of_saved(saved("pq", 3), saved("pq", 3)), resamples=50).settings
+    assert 0 <= settings["seconds"] < 600
+    assert settings["started"].endswith("+00:00")
 
 
 def test_no_trace_no_page(tmp_path):
