@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from variegate.lab.world import evaluation_prompts
+
+if TYPE_CHECKING:
+    from variegate.lab.training import Stage
 
 __all__ = ["lab_lineage", "write_lineage"]
 
@@ -49,11 +54,9 @@ def lab_lineage() -> Path:
     return Path(__file__).parent / "LINEAGE.toml"
 
 
-def write_lineage(folder: Path) -> Path:
+def write_lineage(folder: Path, stages: Iterable[Stage]) -> Path:
     """Write ``LINEAGE.toml`` and ``prompts.jsonl`` for the checkpoints of a folder."""
-    from variegate.lab.training import STAGES
-
-    stages = "".join(
+    tables = "".join(
         STAGE.format(
             name=stage.name,
             parent=f'parent = "{stage.parent}"\n' if stage.parent else "",
@@ -61,7 +64,7 @@ def write_lineage(folder: Path) -> Path:
             branch=stage.branch,
             format="raw" if stage.template is None else "chat",
         )
-        for stage in STAGES
+        for stage in stages
     )
     rows = [
         {
@@ -75,7 +78,7 @@ def write_lineage(folder: Path) -> Path:
     ]
     folder.mkdir(parents=True, exist_ok=True)
     _replace(folder / "prompts.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    _replace(folder / "LINEAGE.toml", HEAD + stages)
+    _replace(folder / "LINEAGE.toml", HEAD + tables)
     return folder / "LINEAGE.toml"
 
 

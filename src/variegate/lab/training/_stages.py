@@ -114,7 +114,7 @@ def train(
             )
         with _torch_set_up():
             _make(stage, parent, folder, settings, RECIPES[scale], progress)
-    return write_lineage(root)
+    return write_lineage(root, STAGES)
 
 
 def _finished(folder: Path, settings: dict[str, Any]) -> bool:
