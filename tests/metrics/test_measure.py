@@ -523,3 +523,15 @@ def test_wrong_arguments_are_refused():
         measure(samples(outputs()), drop=["stop"])
     with pytest.raises(UnknownName):
         measure(samples(outputs()), metrics=["variety"])
+
+
+def test_an_interval_without_a_width_says_what_was_not_seen():
+    rows = [
+        {"prompt": f"p{p}", "text": f"a{i}", "correct": True} for p in range(20) for i in range(4)
+    ]
+    frame = measure(Samples.from_rows(rows), metrics=["accuracy", "pass_at_k"]).frame
+    assert frame["low"].to_list() == frame["high"].to_list() == [1.0, 1.0]
+    assert all("no prompt off 1 seen, up to 15% may be" in note for note in frame["note"])
+    rows[0]["correct"] = False
+    frame = measure(Samples.from_rows(rows), metrics=["accuracy"]).frame
+    assert frame["note"].to_list() == [""]

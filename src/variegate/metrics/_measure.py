@@ -250,6 +250,10 @@ def _note(column: _Column, members: NDArray[np.intp], estimate: Estimate, plan: 
             notes.append(f"{count} of {len(members)} prompts left out: {reason}")
     if estimate.note and not (math.isnan(estimate.value) and missing):
         notes.append(estimate.note)
+    bounds, n = (column.metric.low, column.metric.high), estimate.n_prompts
+    if n > 1 and estimate.low == estimate.high == estimate.value and estimate.value in bounds:
+        # Rule of three: what n prompts did not show may still hold for 3/n of all.
+        notes.append(f"no prompt off {estimate.value:g} seen, up to {min(3 / n, 1):.0%} may be")
     return "; ".join(notes)
 
 
