@@ -94,6 +94,16 @@ def test_fault_13_nan_from_an_embedder_names_the_first_indices():
         found.encode(["x", "y", "bad", "x"])
 
 
+@pytest.mark.fault(17)
+def test_fault_17_one_text_in_two_encodings_is_one_text():
+    source = Counting()
+    words = embedder(source)
+    source.asked.clear()
+    composed, apart = words.encode(["caf\u00e9", "cafe\u0301"])
+    assert composed.tolist() == apart.tolist()
+    assert source.asked == [["caf\u00e9"]]
+
+
 @pytest.mark.fault(14)
 def test_fault_14_empty_text_is_a_zero_row_orthogonal_to_everything():
     rows = embedder().encode(["", "plum", "\n\t "])

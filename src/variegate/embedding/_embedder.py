@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, runtime_checkable
 
@@ -60,7 +61,7 @@ class Embedder:
         """Embed texts.
 
         Args:
-            texts: n of them; equal ones are embedded once.
+            texts: n of them, brought to Unicode form NFC; equal ones are embedded once.
 
         Returns:
             (n, d) float32 rows of length 1. An empty or blank text is a row of zeros: by
@@ -69,6 +70,7 @@ class Embedder:
         Raises:
             DataError: the embedder returned NaN, Inf or another number of rows.
         """
+        texts = [unicodedata.normalize("NFC", text) for text in texts]
         distinct = {text: i for i, text in enumerate(dict.fromkeys(t for t in texts if t.strip()))}
         if not distinct:
             return np.zeros((len(texts), getattr(self, "dim", 0)), dtype=np.float32)
