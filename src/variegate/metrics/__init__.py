@@ -16,7 +16,9 @@ How alike the outputs of a prompt are, by meaning, by answer, by words:
 """
 
 from variegate.metrics._across import ead_across, pairwise_across, vendi_across
+from variegate.metrics._attributes import attribute_entropy, cluster_score, default_share
 from variegate.metrics._branching import branching_factor, entropy_by_position, token_entropy
+from variegate.metrics._channels import effective_channels
 from variegate.metrics._classes import distinct_at_k, gini_simpson, unique_correct_at_k
 from variegate.metrics._compare import compare
 from variegate.metrics._compression import compression_ratio
@@ -30,6 +32,7 @@ from variegate.metrics._distinct import distinct_n, ead, ngram_diversity
 from variegate.metrics._entropy import answer_entropy
 from variegate.metrics._homogenisation import Overlap, homogenisation
 from variegate.metrics._knn import knn_entropy, knn_kl
+from variegate.metrics._known_answers import UniformGap, coverage_recall, kl_to_uniform
 from variegate.metrics._leinster_cobbold import (
     Partition,
     evenness,
@@ -41,6 +44,7 @@ from variegate.metrics._length import common_length, mean_length, truncated
 from variegate.metrics._lexical import hdd, maas, mattr, mtld
 from variegate.metrics._mauve import Mauve, frontier_integral, mauve, mauve_of_features
 from variegate.metrics._measure import measure
+from variegate.metrics._membership import dc_pdd, min_k, min_k_plus
 from variegate.metrics._pairwise import pairwise_diversity
 from variegate.metrics._pass_at_k import accuracy, pass_at_k, pass_at_k_interval
 from variegate.metrics._prdc import (
@@ -53,6 +57,7 @@ from variegate.metrics._registry import Metric, default_names, metric, metric_na
 from variegate.metrics._result import Caution, Comparison, Measurement, rows
 from variegate.metrics._self_bleu import self_bleu
 from variegate.metrics._self_repetition import self_repetition
+from variegate.metrics._side_by_side import SideBySide, holm, side_by_side
 from variegate.metrics._utility import utility_at_k
 from variegate.metrics._vendi import vendi, vendi_sensitivity
 from variegate.metrics._vendi_forms import (
@@ -87,6 +92,7 @@ __all__ = [
     "log_determinant_distance",
     "population_volume",
     "dcscore",
+    "effective_channels",
     "leinster_cobbold",
     "partition",
     "Partition",
@@ -96,6 +102,12 @@ __all__ = [
     "distinct_at_k",
     "unique_correct_at_k",
     "answer_entropy",
+    "attribute_entropy",
+    "default_share",
+    "cluster_score",
+    "coverage_recall",
+    "kl_to_uniform",
+    "UniformGap",
     "ead",
     "distinct_n",
     "ngram_diversity",
@@ -111,6 +123,9 @@ __all__ = [
     "branching_factor",
     "token_entropy",
     "entropy_by_position",
+    "min_k",
+    "min_k_plus",
+    "dc_pdd",
     "pairwise_across",
     "vendi_across",
     "ead_across",
@@ -118,6 +133,9 @@ __all__ = [
     "pass_at_k",
     "pass_at_k_interval",
     "utility_at_k",
+    "side_by_side",
+    "SideBySide",
+    "holm",
     "mean_length",
     "common_length",
     "truncated",

@@ -171,6 +171,41 @@ ON_REQUEST: tuple[Metric, ...] = (
         arguments=("class_counts",),
     ),
     Metric(
+        name="default_share",
+        title="Share of the commonest answer",
+        summary=(
+            "Share of a prompt's outputs that give its commonest answer: 1/n when no answer "
+            "comes twice, 1 when it is always the same."
+        ),
+        needs=("classes",),
+        low=0,
+        high=1,
+        direction="less",
+        n_dependence="falls with n: compare equal n only",
+        source="Rassin 2024",
+        url="https://arxiv.org/abs/2410.22592",
+        function=f"{_HERE}:default_share",
+        arguments=("class_counts",),
+        fast="axes",
+    ),
+    Metric(
+        name="cluster_score",
+        title="Clusters over their size",
+        summary=(
+            "Number of different answers squared over the number of outputs: 1/n when the answer "
+            "is always the same, n when none comes twice."
+        ),
+        needs=("classes",),
+        low=0,
+        high="n",
+        n_dependence=_WITH_N,
+        source="Chen 2024",
+        url="https://arxiv.org/abs/2410.15226",
+        function=f"{_HERE}:cluster_score",
+        arguments=("class_counts",),
+        fast="axes",
+    ),
+    Metric(
         name="mtld",
         title="Words until words repeat (MTLD)",
         summary=(

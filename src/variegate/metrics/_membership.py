@@ -1,0 +1,134 @@
+"""Signs that a model has read a text before: its surprise at the words that surprise it most."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from variegate.errors import UsageError
+from variegate.metrics._arrays import finite
+
+__all__ = ["dc_pdd", "min_k", "min_k_plus"]
+
+Floats = NDArray[np.float64]
+
+
+def min_k(token_logprobs: ArrayLike, *, share: float = 0.2) -> float:
+    """Mean surprise at the least expected tokens of a text (Min-K %).
+
+    -mean of the lowest share of the log-probabilities; one token at the least.
+
+    Args:
+        token_logprobs: (T,) log-probability of each token, in nats.
+        share: of the tokens, in (0, 1].
+
+    Returns:
+        0 (every token was certain) upwards, in nats: the larger, the LESS likely the text was
+        read before. NaN without a token.
+
+    Raises:
+        UsageError: a share outside (0, 1].
+        DataError: NaN or Inf.
+
+    Example:
+        >>> min_k([-1.0, -5.0, -0.5, -2.0, -0.1])
+        5.0
+
+    Source: `Shi 2023 <https://arxiv.org/abs/2310.16789>`_.
+    """
+    return -_lowest(finite(token_logprobs, "log-probabilities"), share)
+
+
+def min_k_plus(logprobs: ArrayLike, tokens: ArrayLike, *, share: float = 0.2) -> float:
+    """Min-K % of log-probabilities standardised by the distribution they come from (Min-K %++).
+
+    z_t = (ln p(x_t) - μ_t) / σ_t with the mean μ_t and the standard deviation σ_t of ln p under
+    p itself; -mean of the lowest share of the z_t.
+
+    Args:
+        logprobs: (T, V) log-probabilities of all tokens at each step, in nats; -inf for a token
+            that cannot come.
+        tokens: (T,) which token stands there.
+        share: of the tokens, in (0, 1].
+
+    Returns:
+        In standard deviations: the larger, the LESS likely the text was read before. A step
+        where all possible tokens are equally likely gives 0. NaN without a token.
+
+    Raises:
+        UsageError: a share outside (0, 1], or shapes that do not fit.
+
+    Example:
+        >>> round(min_k_plus(np.log([[0.5, 0.25, 0.25]]), [0]), 9)
+        -1.0
+
+    Source: `Zhang 2024 <https://arxiv.org/abs/2404.02936>`_.
+    """
+    table, at = np.asarray(logprobs, dtype=np.float64), np.asarray(tokens, dtype=np.int64)
+    if table.ndim != 2 or at.shape != table.shape[:1]:
+        raise UsageError(
+            f"Expected logprobs (T, V) and tokens (T,), got {table.shape} and {at.shape}."
+        )
+    p = np.exp(table)
+    logs = np.where(p > 0, table, 0.0)
+    mean = np.sum(p * logs, axis=1)
+    deviation = np.sqrt(np.sum(p * (logs - mean[:, None]) ** 2, axis=1))
+    own = finite(np.take_along_axis(table, at[:, None], axis=1)[:, 0], "log-probabilities")
+    flat = deviation < 1e-12
+    return -_lowest(np.where(flat, 0.0, (own - mean) / np.where(flat, 1.0, deviation)), share)
+
+
+def dc_pdd(
+    token_logprobs: ArrayLike, tokens: ArrayLike, counts: ArrayLike, *, cap: float = 0.01
+) -> float:
+    """Expectation of tokens weighed by how rare they are, with the sign of surprise (DC-PDD).
+
+    -mean of min(p(x_t) ln 1/f(x_t), cap) over the first places where each token stands, with
+    f = (count + 1) / (N + V) its frequency in other text: a common token that is expected says
+    little about what was read.
+
+    Args:
+        token_logprobs: (T,) log-probability of each token, in nats.
+        tokens: (T,) which token stands there.
+        counts: (V,) how often each token stands in a reference corpus of N tokens, with the
+            same tokenizer.
+        cap: the most one token can say.
+
+    Returns:
+        -cap to 0: the larger, the LESS likely the text was read before. NaN without a token.
+
+    Raises:
+        UsageError: shapes that do not fit, or a cap that is not positive.
+
+    Example:
+        >>> expected, surprised = [-0.1, -0.2, -0.1], [-6.0, -7.0, -8.0]
+        >>> counts = [100, 10, 1]
+        >>> dc_pdd(expected, [0, 1, 2], counts) < dc_pdd(surprised, [0, 1, 2], counts)
+        True
+
+    Source: `Zhang 2024 <https://arxiv.org/abs/2409.14781>`_.
+    """
+    logs, at = finite(token_logprobs, "log-probabilities"), np.asarray(tokens, dtype=np.int64)
+    seen = finite(counts, "counts")
+    if logs.ndim != 1 or at.shape != logs.shape or seen.ndim != 1:
+        raise UsageError(
+            "Expected log-probabilities (T,), tokens (T,) and counts (V,), got "
+            f"{logs.shape}, {at.shape} and {seen.shape}."
+        )
+    if not cap > 0:
+        raise UsageError(f"Expected a cap above 0, got {cap}.")
+    if not len(logs):
+        return float("nan")
+    first = np.unique(at, return_index=True)[1]
+    frequency = (seen + 1) / (seen.sum() + len(seen))
+    says = np.exp(logs[first]) * -np.log(frequency[at[first]])
+    return -float(np.minimum(says, cap).mean())
+
+
+def _lowest(values: Floats, share: float) -> float:
+    if not 0 < share <= 1:
+        raise UsageError(f"Expected a share in (0, 1], got {share}.")
+    if not len(values):
+        return float("nan")
+    few = max(1, int(len(values) * share))
+    return float(np.partition(values, few - 1)[:few].mean())
