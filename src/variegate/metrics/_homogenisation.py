@@ -14,6 +14,7 @@ from variegate.metrics._words import Text, words
 __all__ = ["Overlap", "homogenisation"]
 
 Overlap = Literal["rouge-l", "rouge-1"]
+"""What two texts share: their longest common subsequence of words, or their words."""
 
 _TABLE = 2**21  # entries of the table of where words stand that is held at a time
 _BITS = 64

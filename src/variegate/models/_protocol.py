@@ -15,7 +15,10 @@ from variegate.samples import Finish
 __all__ = ["FORMATS", "Completion", "Format", "Model", "Request", "Sampling"]
 
 Format = Literal["raw", "chat", "empty-reasoning"]
+"""How a prompt reaches the model: as it is, by its template, or with an empty reasoning block."""
+
 FORMATS: tuple[str, ...] = get_args(Format)
+"""The words of `Format`, in order."""
 
 
 @dataclass(frozen=True, kw_only=True)

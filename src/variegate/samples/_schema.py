@@ -9,9 +9,13 @@ import polars as pl
 __all__ = ["FINISHES", "SCHEMA", "SCHEMA_VERSION", "Finish"]
 
 SCHEMA_VERSION = 1
+"""Of the columns and of what a run directory holds; a change that breaks a reader raises it."""
 
 Finish = Literal["stop", "length", "filter", "empty", "error"]
+"""How an output ended: by itself, at the token limit, refused, without text, or not at all."""
+
 FINISHES: tuple[str, ...] = get_args(Finish)
+"""The words of `Finish`, in order."""
 
 SCHEMA: dict[str, pl.DataType] = {
     "arm": pl.String(),  # the way of producing: a checkpoint, a sampler, a merge
@@ -35,3 +39,4 @@ SCHEMA: dict[str, pl.DataType] = {
     "seed": pl.Int64(),
     "sample_id": pl.String(),  # identity: model, revision, rendered prompt, settings, index
 }
+"""The columns of samples and their types; absent is null, a column is never left out."""

@@ -30,6 +30,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "answer": ("extracted_answer", "parsed_answer", "prediction"),
     "logprob": ("cumulative_logprob", "sum_logprob"),
 }
+"""Other names that a column may have in a file; the first that is there counts, and is said."""
 
 # Names under which all outputs of one prompt stand in one list.
 COMPLETIONS = ("completions", "outputs", "responses", "generations", "texts")
