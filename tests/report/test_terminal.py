@@ -28,7 +28,7 @@ def test_one_screen_says_the_sentences_the_stages_and_the_page(trace_of):
     assert "The chat template alone accounts for 40% [31, 49]" in shown
     assert all(stage.name in shown for stage in trace.stages)
     assert "runs/demo/report.html" in shown
-    assert "Careful: truncation, low-match" in shown
+    assert "Careful: cut answers, few matched prompts" in shown
 
 
 def test_a_trace_without_stages_to_compare_prints_no_table(trace_of):

@@ -12,13 +12,26 @@ from variegate.report._numbers import between, count, level
 from variegate.report._reading import by
 from variegate.samples import clean_text
 
-__all__ = ["Warned", "caution_groups", "citation", "entry", "long_table", "metric_rows", "sources"]
+__all__ = [
+    "Warned",
+    "caution_groups",
+    "caution_title",
+    "citation",
+    "entry",
+    "long_table",
+    "metric_rows",
+    "sources",
+]
 
 _KINDS = {
     "truncation": "Cut answers",
     "refusal": "Refusals",
     "empty": "Empty answers",
     "unequal-n": "Unequal numbers of outputs",
+    "small-n": "Few prompts",
+    "prompts": "Prompts left out",
+    "unscored": "Answers that could not be judged",
+    "weights": "Weights left out",
     "short": "Short answers",
     "low-match": "Few matched prompts",
     "floor": "Near the similarity floor",
@@ -83,6 +96,16 @@ def metric_rows(
     return table
 
 
+def caution_title(kind: str) -> str:
+    """Say a kind of caution in words.
+
+    Example:
+        >>> caution_title("low-match"), caution_title("of-another-kind")
+        ('Few matched prompts', 'Of another kind')
+    """
+    return _KINDS.get(kind, kind.replace("-", " ").capitalize() or "Note")
+
+
 def caution_groups(cautions: Iterable[Warned | str]) -> list[dict[str, Any]]:
     """Gather cautions of one kind and sentence; each keeps its places and counts."""
     groups: dict[tuple[str, str], list[str]] = {}
@@ -98,7 +121,7 @@ def caution_groups(cautions: Iterable[Warned | str]) -> list[dict[str, Any]]:
         groups.setdefault((caution.kind, caution.text), []).append(place)
     return [
         {
-            "title": _KINDS.get(kind, kind.replace("-", " ").capitalize() or "Note"),
+            "title": caution_title(kind),
             "text": clean_text(text),
             "places": places,
         }

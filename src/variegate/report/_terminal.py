@@ -15,6 +15,7 @@ from rich.text import Text
 
 from variegate.lineage import Trace
 from variegate.report._looks import looks
+from variegate.report._parts import caution_title
 from variegate.report._reading import completed
 from variegate.report._sentences import about_line, how_sure
 from variegate.report._stage_table import stage_rows
@@ -53,7 +54,7 @@ def terminal(trace: Trace, *, page: str | Path | None = None) -> RenderableType:
             ),
         ]
     if trace.cautions:
-        kinds = ", ".join(dict.fromkeys(caution.kind for caution in trace.cautions))
+        kinds = ", ".join(dict.fromkeys(caution_title(c.kind).lower() for c in trace.cautions))
         parts.append(words(f"Careful: {kinds}; the page says where and what it does.", "dim"))
     if page is not None:
         parts += [Text(), Text.assemble("Page: ", (clean_text(str(page)), "bold"))]
