@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from variegate.embedding._embedder import Embedder
-from variegate.samples import write_atomically
+from variegate.samples import write_frame
 
 __all__ = ["Cached"]
 
@@ -65,9 +64,8 @@ class Cached(Embedder):
 
     def _write(self, keys: list[str], rows: NDArray[np.float32]) -> None:
         name = hashlib.sha256("".join(sorted(keys)).encode()).hexdigest()[:32]
-        buffer = io.BytesIO()
-        pl.DataFrame({"key": keys, "vector": rows}).write_parquet(buffer)
-        write_atomically(self.folder / f"{name}.parquet", buffer.getvalue())
+        frame = pl.DataFrame({"key": keys, "vector": rows})
+        write_frame(self.folder / f"{name}.parquet", frame)
 
 
 def _read(part: Path, dim: int) -> dict[str, Any]:

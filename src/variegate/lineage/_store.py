@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,7 +14,7 @@ from variegate.errors import DataError
 from variegate.lineage._result import StageInfo, Trace
 from variegate.lineage._tables import TABLES
 from variegate.metrics import Caution
-from variegate.samples import RunDirectory, Samples, write_atomically
+from variegate.samples import RunDirectory, Samples, write_frame
 
 __all__ = ["load_trace", "save_trace"]
 
@@ -31,8 +30,8 @@ def save_trace(trace: Trace, run: RunDirectory) -> None:
     """
     folder = run.path / "trace"
     for name in TABLES:
-        _write(folder / f"{name}.parquet", getattr(trace, name))
-    _write(folder / "samples.parquet", trace.samples.frame)
+        write_frame(folder / f"{name}.parquet", getattr(trace, name))
+    write_frame(folder / "samples.parquet", trace.samples.frame)
     run.write_frame("scores.parquet", scores(trace))
     run.write_json(
         "trace.json",
@@ -107,9 +106,3 @@ def scores(trace: Trace) -> pl.DataFrame:
             shares(trace.retained, ":retained_percent"),
         ]
     )
-
-
-def _write(path: Path, frame: pl.DataFrame) -> None:
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer)
-    write_atomically(path, buffer.getvalue())

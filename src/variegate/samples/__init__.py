@@ -22,7 +22,7 @@ from variegate.samples._run import RunDirectory, read_run, run_name, safe_name, 
 from variegate.samples._samples import Samples
 from variegate.samples._schema import FINISHES, SCHEMA, SCHEMA_VERSION, Finish
 from variegate.samples._tables import ALIASES
-from variegate.samples._write import write
+from variegate.samples._write import write, write_frame
 
 __all__ = [
     # the table
@@ -49,6 +49,7 @@ __all__ = [
     "safe_name",
     "versions",
     "write_atomically",
+    "write_frame",
     # text from elsewhere
     "split_reasoning",
     "SplitText",

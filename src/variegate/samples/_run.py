@@ -26,7 +26,7 @@ from variegate.samples._json import parse_json, plain
 from variegate.samples._redact import redact
 from variegate.samples._samples import Samples
 from variegate.samples._schema import SCHEMA, SCHEMA_VERSION
-from variegate.samples._write import frame_bytes
+from variegate.samples._write import write_frame
 
 __all__ = ["RunDirectory", "read_parts", "read_run", "run_name", "safe_name"]
 
@@ -126,9 +126,7 @@ class RunDirectory:
         folder = self.path / "samples"
         if not folder.resolve().is_relative_to(self.path):
             raise _escape(folder)
-        write_atomically(
-            folder / f"part-{number:05d}.parquet", frame_bytes(samples.frame, ".parquet")
-        )
+        write_frame(folder / f"part-{number:05d}.parquet", samples.frame)
 
     def samples(self) -> Samples:
         """Return all finished outputs.
@@ -146,8 +144,7 @@ class RunDirectory:
 
     def write_frame(self, name: str, frame: pl.DataFrame) -> Path:
         """Write a table (.parquet, .jsonl or .csv by its suffix), in full or not at all."""
-        path = self._inside(name)
-        return write_atomically(path, frame_bytes(frame, path.suffix))
+        return write_frame(self._inside(name), frame)
 
     def write_text(self, name: str, text: str) -> Path:
         """Write text, in full or not at all."""

@@ -19,7 +19,7 @@ from variegate.samples._json import plain
 if TYPE_CHECKING:
     from variegate.samples._samples import Samples
 
-__all__ = ["frame_bytes", "guard", "unguard", "write"]
+__all__ = ["guard", "unguard", "write", "write_frame"]
 
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 _GUARDED = re.compile(r"'+[=+\-@\t\r]")
@@ -44,10 +44,20 @@ def write(samples: Samples, path: str | Path) -> Path:
         >>> read(write(samples, f"{tempfile.mkdtemp()}/outputs.jsonl")).frame["quality"].to_list()
         [nan]
     """
-    return write_atomically(path, frame_bytes(samples.frame, Path(path).suffix))
+    return write_frame(path, samples.frame)
 
 
-def frame_bytes(frame: pl.DataFrame, suffix: str) -> bytes:
+def write_frame(path: str | Path, frame: pl.DataFrame) -> Path:
+    """Write a table (.parquet, .jsonl or .csv by its suffix), in full or not at all.
+
+    Raises:
+        UsageError: another suffix.
+        RunUnwritable: the disk is full or read-only; the old file is intact.
+    """
+    return write_atomically(path, _bytes(frame, Path(path).suffix))
+
+
+def _bytes(frame: pl.DataFrame, suffix: str) -> bytes:
     """Serialise a frame as the suffix says: .parquet, .jsonl or .csv."""
     match suffix.lower():
         case ".parquet":
