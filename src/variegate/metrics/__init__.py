@@ -18,6 +18,7 @@ How alike the outputs of a prompt are, by meaning, by answer, by words:
 from variegate.metrics._across import ead_across, pairwise_across, vendi_across
 from variegate.metrics._attributes import attribute_entropy, cluster_score, default_share
 from variegate.metrics._branching import branching_factor, entropy_by_position, token_entropy
+from variegate.metrics._calibration import ece
 from variegate.metrics._channels import effective_channels
 from variegate.metrics._classes import distinct_at_k, gini_simpson, unique_correct_at_k
 from variegate.metrics._compare import compare
@@ -29,7 +30,9 @@ from variegate.metrics._determinant import (
     population_volume,
 )
 from variegate.metrics._distinct import distinct_n, ead, ngram_diversity
+from variegate.metrics._diversity_coefficient import diversity_coefficient
 from variegate.metrics._entropy import answer_entropy
+from variegate.metrics._harmony import harmony
 from variegate.metrics._homogenisation import Overlap, homogenisation
 from variegate.metrics._knn import knn_entropy, knn_kl
 from variegate.metrics._known_answers import UniformGap, coverage_recall, kl_to_uniform
@@ -45,6 +48,7 @@ from variegate.metrics._lexical import hdd, maas, mattr, mtld
 from variegate.metrics._mauve import Mauve, frontier_integral, mauve, mauve_of_features
 from variegate.metrics._measure import measure
 from variegate.metrics._membership import dc_pdd, min_k, min_k_plus
+from variegate.metrics._novel_sum import novel_sum
 from variegate.metrics._pairwise import pairwise_diversity
 from variegate.metrics._pass_at_k import accuracy, pass_at_k, pass_at_k_interval
 from variegate.metrics._prdc import (
@@ -149,5 +153,9 @@ __all__ = [
     "frontier_integral",
     "knn_entropy",
     "knn_kl",
+    "novel_sum",
+    "diversity_coefficient",
+    "ece",
+    "harmony",
     "words",
 ]
