@@ -53,6 +53,12 @@ def write_frame(path: str | Path, frame: pl.DataFrame) -> Path:
     Raises:
         UsageError: another suffix.
         RunUnwritable: the disk is full or read-only; the old file is intact.
+
+    Example:
+        >>> import tempfile
+        >>> levels = pl.DataFrame({"value": [0.5]})
+        >>> write_frame(f"{tempfile.mkdtemp()}/levels.csv", levels).name
+        'levels.csv'
     """
     return write_atomically(path, _bytes(frame, Path(path).suffix))
 
