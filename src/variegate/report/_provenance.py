@@ -65,7 +65,7 @@ def stage_sources(settings: Mapping[str, Any]) -> list[dict[str, str]]:
                 "name": _plain(stage["name"]),
                 "parent": _plain(stage["parent"]) if stage.get("parent") else "–",
                 "format": own,
-                "also": _plain(also) or "–",
+                "also": _plain(also) if also else "–",
                 "source": _plain(stage.get("source")) if stage.get("source") else "–",
                 "revision": _plain(model["revision"]) if model.get("revision") else "–",
             }
@@ -95,7 +95,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(_plain(item) for item in value)
+        return ", ".join(_plain(item) for item in value) or "none"
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return clean_text(_USERINFO.sub("", _LOOKS_SECRET.sub(_HIDDEN, text)))
 
