@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,6 @@ __all__ = ["Overlap", "homogenisation"]
 
 Overlap = Literal["rouge-l", "rouge-1"]
 """What two texts share: their longest common subsequence of words, or their words."""
-
-_TABLE = 2**21  # entries of the table of where words stand that is held at a time
-_BITS = 64
 
 
 def homogenisation(texts: Sequence[Text], *, by: Overlap = "rouge-l") -> float:
@@ -54,70 +51,57 @@ def homogenisation(texts: Sequence[Text], *, by: Overlap = "rouge-l") -> float:
     n = len(split)
     if n < 2:
         return float("nan")
-    run, lengths = _padded(split if by == "rouge-l" else [_told_apart(one) for one in split])
-    common = _in_order(run) if by == "rouge-l" else _in_any_order(run)
+    lengths = np.array([len(one) for one in split])
+    common = _in_order(split) if by == "rouge-l" else _in_any_order(split)
     both = lengths[:, None] + lengths[None, :]
     overlap = np.where(both > 0, 2 * common / np.maximum(both, 1), 1.0)
     return float(np.triu(overlap, k=1).sum() / (n * (n - 1) / 2))
 
 
-def _padded(split: Sequence[Sequence[Any]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(n, L) numbers of the words from 1, 0 where a text has ended; (n,) lengths."""
-    numbers: dict[Any, int] = {}
-    lengths = np.array([len(one) for one in split], dtype=np.int64)
-    run = np.zeros((len(split), int(lengths.max(initial=0))), dtype=np.int64)
-    for row, one in zip(run, split, strict=True):
-        row[: len(one)] = [numbers.setdefault(word, len(numbers) + 1) for word in one]
-    return run, lengths
-
-
-def _told_apart(run: Sequence[str]) -> list[tuple[str, int]]:
-    """The first, second, ... of a word as different words: what two sets share is then counted."""
-    seen: dict[str, int] = {}
-    apart = []
-    for word in run:
-        seen[word] = seen.get(word, 0) + 1
-        apart.append((word, seen[word]))
-    return apart
-
-
-def _in_any_order(run: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(n, n) words in common, of texts in which no word stands twice."""
-    holds = np.zeros((len(run), int(run.max(initial=0)) + 1), dtype=np.float32)
-    np.put_along_axis(holds, run, 1.0, axis=1)
-    holds[:, 0] = 0.0
-    return np.asarray(holds @ holds.T, dtype=np.float64)
-
-
-def _in_order(run: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(n, n) lengths of the longest common subsequences; the lower triangle may be left out.
+def _in_order(split: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    """(n, n) lengths of the longest common subsequences of i < j.
 
     Hyyrö's bit-parallel form: a row of the table of dynamic programming is one whole number, of
-    which the zeros count the matches; each step reads one word of every right text at once.
-    Numbers longer than 64 bits carry from block to block.
+    which the zeros count the matches. The rows of all texts i < j lie end to end in a single
+    number, a bit that stays 0 between them to stop the carry, so that each word of j is read
+    once for all of them.
     """
-    n, longest = run.shape
-    vocabulary = int(run.max(initial=0)) + 1
-    blocks = -(-longest // _BITS)
-    common = np.zeros((n, n), dtype=np.int64)
-    step = max(1, _TABLE // (vocabulary * max(blocks, 1)))
-    for start in range(0, n, step):
-        left, right = run[start : start + step], run[start:]
-        place = np.zeros((blocks, len(left), vocabulary), dtype=np.uint64)
-        for position in range(longest):
-            block, bit = divmod(position, _BITS)
-            # A word stands once at a position, so bits add without carry.
-            place[block, np.arange(len(left)), left[:, position]] |= np.uint64(1 << bit)
-        place[:, :, 0] = 0  # past its end a text matches nothing, and nothing changes
-        rows = np.full((blocks, len(left), len(right)), np.iinfo(np.uint64).max, dtype=np.uint64)
-        for position in range(longest):
-            carry = np.zeros((len(left), len(right)), dtype=np.uint64)
-            for row, table in zip(rows, place, strict=True):
-                match = table[:, right[:, position]]
-                kept = row & match
-                half = row + kept
-                total = half + carry
-                carry = ((half < row) | (total < half)).astype(np.uint64)
-                np.bitwise_or(total, row & ~match, out=row)
-        common[start : start + step, start:] = np.bitwise_count(~rows).sum(axis=0)
+    common = np.zeros((len(split), len(split)))
+    place: dict[str, int] = {}  # word -> where it stands in the texts so far
+    every, end = 0, 0
+    starts: list[int] = []
+    for j, run in enumerate(split):
+        rows = every
+        for word in run:
+            if match := rows & place.get(word, 0):
+                rows = (rows + match | rows - match) & every
+        if j:
+            packed = np.frombuffer((every ^ rows).to_bytes(end // 8 + 1, "little"), np.uint8)
+            zeros = np.unpackbits(packed, bitorder="little")[:end]
+            common[:j, j] = np.add.reduceat(zeros, starts, dtype=np.int64)
+        own: dict[str, int] = {}
+        for position, word in enumerate(run):
+            own[word] = own.get(word, 0) | 1 << position
+        for word, positions in own.items():
+            place[word] = place.get(word, 0) | positions << end
+        every |= (1 << len(run)) - 1 << end
+        starts.append(end)
+        end += len(run) + 1
     return common
+
+
+def _in_any_order(split: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+    """(n, n) words in common, each as often as both texts have it."""
+    numbers: dict[tuple[str, int], int] = {}
+    held: list[list[int]] = []
+    for run in split:
+        # The first, second, ... of a word are different words: then common words are a product.
+        seen: dict[str, int] = {}
+        held.append([])
+        for word in run:
+            seen[word] = seen.get(word, 0) + 1
+            held[-1].append(numbers.setdefault((word, seen[word]), len(numbers)))
+    holds = np.zeros((len(split), len(numbers)), dtype=np.float32)
+    for row, words_held in zip(holds, held, strict=True):
+        row[words_held] = 1.0
+    return np.asarray(holds @ holds.T, dtype=np.float64)
