@@ -1,4 +1,4 @@
-"""The table of built-in metrics."""
+"""The table of built-in metrics; `_on_request` has those that run only when named."""
 
 from __future__ import annotations
 

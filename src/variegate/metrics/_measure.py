@@ -68,7 +68,8 @@ def measure(
 
     Args:
         samples: the outputs. Rows with `finish` "error" are no outputs and are left out.
-        metrics: names, see `metric_names`; by default all whose needs the samples hold.
+        metrics: names, see `metric_names`; by default those of `default_names` whose needs the
+            samples hold.
         embedder: what `variegate.embedding.embedder` takes.
         k: outputs that the metrics at k count; by default 10, or the least number of outputs of
             a prompt where that is smaller (prompts with a single output aside).
