@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from variegate.errors import CheckpointError, UsageError
+from variegate.errors import CheckpointError, MissingExtra, UsageError
 from variegate.models import check_safetensors, checkpoint_files, transformers_model
 
 SOUND = {
@@ -167,6 +167,19 @@ def test_fault_38_without_torch_the_room_opens_and_the_checkpoint_says_what_to_i
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "pip install 'variegate[torch]'"
+
+
+@pytest.mark.fault(38)
+@pytest.mark.parametrize("package", ["gguf", "accelerate"])
+def test_fault_38_a_gguf_file_without_its_extra_says_what_to_install(
+    tmp_path, monkeypatch, package
+):
+    pytest.importorskip("torch")
+    (tmp_path / "model.gguf").write_bytes(b"GGUF" + bytes(60))
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingExtra) as caught:
+        transformers_model(tmp_path, gguf_file="model.gguf")
+    assert caught.value.hint == "pip install 'variegate[gguf]'"
 
 
 def test_a_checkpoint_that_brings_its_own_code_is_refused(checkpoint, tmp_path):
