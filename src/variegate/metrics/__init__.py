@@ -13,6 +13,10 @@ How alike the outputs of a prompt are, by meaning, by answer, by words:
 0.6667
 >>> round(distinct_at_k([2, 2], k=2), 4)
 1.6667
+
+Some need more than a table of samples, so they are called by hand: a set against a reference
+(`prdc`, `mauve`, `knn_kl`), training data (`novel_sum`, `diversity_coefficient`), and how far a
+score is to be trusted (`ece`, `harmony`).
 """
 
 from variegate.metrics._across import ead_across, pairwise_across, vendi_across
