@@ -137,8 +137,8 @@ def test_effective_numbers_are_said_in_words():
         ),
     )
     assert found[1] == (
-        "That is about 2 [1.7, 1.9] different answers in 16 at dpo, "
-        "where base gives about 3 [3.1, 3.7]."
+        "That is about 1.8 [1.7, 1.9] different answers in 16 at dpo, "
+        "where base gives about 3.4 [3.1, 3.7]."
     )
 
 
@@ -212,7 +212,7 @@ def test_the_template_is_named_only_where_its_interval_leaves_zero_out():
     )
     assert clear[-1] == (
         "Of the change of −0.25 in pairwise at dpo, "
-        "the chat template alone makes −0.1 [−0.14, −0.06]."
+        "the chat template alone makes −0.10 [−0.14, −0.06]."
     )
     unclear = said(
         **LOST,

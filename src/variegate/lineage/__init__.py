@@ -7,15 +7,12 @@ where in the weights, each with its interval, and the answer in a few sentences.
 one back from its run directory; `validate_lineage` looks at a file before anything is paid for.
 
 What a trace is made of can be had alone: `stage_losses` and `decompose` on tables of your own,
-`positions_of` and `layers_of` for one question each, and probes from the literature on spectra,
-shifts and training-time alarms.
+`positions_of` and `layers_of` for one question each. The room `probes` holds what the literature
+offers beside it, on spectra, shifts and training-time alarms.
 """
 
-from variegate.lineage._across import PerAndAcross, per_and_across_input
-from variegate.lineage._confounding import CausalBound, causal_bound
 from variegate.lineage._decompose import Decomposition, decompose
 from variegate.lineage._headline import headline
-from variegate.lineage._indicators import TopK, Turn, topk_indicators, turning_point
 from variegate.lineage._layers import layer_changes, layers_of
 from variegate.lineage._lineage import Lineage, Stage
 from variegate.lineage._losses import StageLosses, bootstrap_losses, stage_losses
@@ -27,21 +24,33 @@ from variegate.lineage._pairs import (
     pair_account,
     split,
 )
-from variegate.lineage._paths import StagePath, absorption_times, stage_path
 from variegate.lineage._positions import positions_of
 from variegate.lineage._result import StageInfo, Trace
-from variegate.lineage._shifts import depth_exponent, kernel_divergence_score, monge_gap
-from variegate.lineage._spectra import (
-    SpectralFit,
-    effective_rank,
-    filter_diversity,
-    spectral_exponent,
-    stable_rank,
-    truncate,
-)
 from variegate.lineage._store import load_trace
 from variegate.lineage._trace import trace
 from variegate.lineage._validate import LineageReport, validate_lineage
+from variegate.lineage.probes import (
+    CausalBound,
+    PerAndAcross,
+    SpectralFit,
+    StagePath,
+    TopK,
+    Turn,
+    absorption_times,
+    causal_bound,
+    depth_exponent,
+    effective_rank,
+    filter_diversity,
+    kernel_divergence_score,
+    monge_gap,
+    per_and_across_input,
+    spectral_exponent,
+    stable_rank,
+    stage_path,
+    topk_indicators,
+    truncate,
+    turning_point,
+)
 
 __all__ = [
     "Lineage",

@@ -319,19 +319,20 @@ def _whole(value: float) -> str:
     return "0" if text == "-0" else text.replace("-", "−")
 
 
-def _digits(value: float) -> str:
-    return (
-        f"{value:+.2g}".replace("-", "−") if abs(value) < 10 else f"{value:+.0f}".replace("-", "−")
-    )
+def _digits(value: float, *, like: float | None = None) -> str:
+    """With a sign, to the decimals that tell the value, or the one it stands beside."""
+    size = abs(value if like is None else like)
+    decimals = max(0, 1 - math.floor(math.log10(size))) if size >= 1 or 0 < size < 0.01 else 2
+    return f"{value:+.{decimals}f}".replace("-", "−")
 
 
 def _signed(number: _Number) -> str:
-    return f"{_digits(number.value)} [{_digits(number.low)}, {_digits(number.high)}]"
+    low, high = (_digits(end, like=number.value) for end in (number.low, number.high))
+    return f"{_digits(number.value)} [{low}, {high}]"
 
 
 def _count(number: _Number) -> str:
-    whole = f"{number.value:.0f}" if number.value >= 1.5 else f"{number.value:.1f}"
-    return f"{whole} [{number.low:.1f}, {number.high:.1f}]"
+    return f"{number.value:.1f} [{number.low:.1f}, {number.high:.1f}]"
 
 
 def _rounded(needed: float) -> int:

@@ -15,8 +15,8 @@ import polars as pl
 
 from variegate.errors import CheckpointError, MissingExtra
 from variegate.lineage._lineage import Lineage
-from variegate.lineage._spectra import effective_rank
 from variegate.lineage._tables import TABLES, stacked, table
+from variegate.lineage.probes._spectra import effective_rank
 from variegate.metrics import Caution
 from variegate.models import checkpoint_files
 
