@@ -20,8 +20,8 @@ from variegate.metrics import (
     ngram_diversity,
     self_repetition,
 )
-from variegate.metrics._self_repetition import self_repetition_by_set
-from variegate.metrics._words import NGrams
+from variegate.metrics.texts._self_repetition import self_repetition_by_set
+from variegate.metrics.texts._words import NGrams
 from variegate.samples import Samples
 
 token = st.sampled_from(list("abcdef"))

@@ -92,7 +92,7 @@ def test_readings_of_density_differ_and_a_reference_changes_it():
 def test_novel_sum_blocks_change_nothing(monkeypatch):
     rows = cloud(0, 37, 3)
     whole = [novel_sum(rows, density_of=which) for which in ("item", "other")]
-    monkeypatch.setattr("variegate.metrics._novel_sum._BLOCK", 64)
+    monkeypatch.setattr("variegate.metrics.training_data._novel_sum._BLOCK", 64)
     parts = [novel_sum(rows, density_of=which) for which in ("item", "other")]
     assert parts == pytest.approx(whole, abs=1e-12)
 

@@ -21,8 +21,8 @@ from variegate.metrics import (
     truncated,
     words,
 )
-from variegate.metrics._across import ead_across
-from variegate.metrics._words import NGrams
+from variegate.metrics.similarity._across import ead_across
+from variegate.metrics.texts._words import NGrams
 
 token = st.sampled_from(list("abcdef"))
 text = st.lists(token, max_size=9).map(" ".join)
@@ -131,9 +131,9 @@ def test_order_of_the_texts_does_not_matter(documents, random):
 @settings(deadline=None, max_examples=50)
 @given(st.lists(texts, min_size=1, max_size=4))
 def test_many_sets_at_once_equal_one_at_a_time(sets):
-    from variegate.metrics._distinct import distinct_by_set, ead_by_set
-    from variegate.metrics._length import length_by_set
-    from variegate.metrics._self_bleu import self_bleu_by_set
+    from variegate.metrics.texts._distinct import distinct_by_set, ead_by_set
+    from variegate.metrics.texts._length import length_by_set
+    from variegate.metrics.texts._self_bleu import self_bleu_by_set
 
     grams = NGrams([t for one in sets for t in one], [len(one) for one in sets])
     pairs = [

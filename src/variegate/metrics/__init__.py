@@ -16,66 +16,103 @@ How alike the outputs of a prompt are, by meaning, by answer, by words:
 
 Some need more than a table of samples, so they are called by hand: a set against a reference
 (`prdc`, `mauve`, `knn_kl`), training data (`novel_sum`, `diversity_coefficient`), and how far a
-score is to be trusted (`ece`, `harmony`).
+score is to be trusted (`ece`, `harmony`). `kl`, `js`, `jeffreys`, `fisher_rao` and `psi` are handed
+on from `variegate.divergences`.
 """
 
-from variegate.metrics._across import ead_across, pairwise_across, vendi_across
-from variegate.metrics._attributes import attribute_entropy, cluster_score, default_share
-from variegate.metrics._branching import branching_factor, entropy_by_position, token_entropy
-from variegate.metrics._calibration import ece
-from variegate.metrics._channels import effective_channels
-from variegate.metrics._classes import distinct_at_k, gini_simpson, unique_correct_at_k
+from variegate.divergences import fisher_rao, jeffreys, js, kl, psi
 from variegate.metrics._compare import compare
-from variegate.metrics._compression import compression_ratio
-from variegate.metrics._dcscore import dcscore
-from variegate.metrics._determinant import (
-    log_determinant,
-    log_determinant_distance,
-    population_volume,
-)
-from variegate.metrics._distinct import distinct_n, ead, ngram_diversity
-from variegate.metrics._diversity_coefficient import diversity_coefficient
-from variegate.metrics._entropy import answer_entropy
-from variegate.metrics._harmony import harmony
-from variegate.metrics._homogenisation import Overlap, homogenisation
-from variegate.metrics._knn import knn_entropy, knn_kl
-from variegate.metrics._known_answers import UniformGap, coverage_recall, kl_to_uniform
-from variegate.metrics._leinster_cobbold import (
-    Partition,
-    evenness,
-    leinster_cobbold,
-    partition,
-    sample_coverage,
-)
-from variegate.metrics._length import common_length, mean_length, truncated
-from variegate.metrics._lexical import hdd, maas, mattr, mtld
-from variegate.metrics._mauve import Mauve, frontier_integral, mauve, mauve_of_features
 from variegate.metrics._measure import measure
-from variegate.metrics._membership import dc_pdd, min_k, min_k_plus
-from variegate.metrics._novel_sum import novel_sum
-from variegate.metrics._pairwise import pairwise_diversity
-from variegate.metrics._pass_at_k import accuracy, pass_at_k, pass_at_k_interval
-from variegate.metrics._prdc import (
+from variegate.metrics._registry import Metric, default_names, metric, metric_names
+from variegate.metrics._result import Caution, Comparison, Measurement, rows
+from variegate.metrics.answers import (
+    SideBySide,
+    UniformGap,
+    accuracy,
+    answer_entropy,
+    attribute_entropy,
+    cluster_score,
+    coverage_recall,
+    default_share,
+    distinct_at_k,
+    gini_simpson,
+    holm,
+    kl_to_uniform,
+    pass_at_k,
+    pass_at_k_interval,
+    side_by_side,
+    unique_correct_at_k,
+    utility_at_k,
+)
+from variegate.metrics.reference import (
+    Mauve,
     Prdc,
     PrecisionRecall,
+    frontier_integral,
+    knn_entropy,
+    knn_kl,
+    mauve,
+    mauve_of_features,
     prdc,
     probabilistic_precision_recall,
 )
-from variegate.metrics._registry import Metric, default_names, metric, metric_names
-from variegate.metrics._result import Caution, Comparison, Measurement, rows
-from variegate.metrics._self_bleu import self_bleu
-from variegate.metrics._self_repetition import self_repetition
-from variegate.metrics._side_by_side import SideBySide, holm, side_by_side
-from variegate.metrics._utility import utility_at_k
-from variegate.metrics._vendi import vendi, vendi_sensitivity
-from variegate.metrics._vendi_forms import (
+from variegate.metrics.reliability import (
+    ece,
+    harmony,
+)
+from variegate.metrics.similarity import (
     ConditionalVendi,
+    Partition,
+    dcscore,
+    ead_across,
+    effective_channels,
+    evenness,
+    leinster_cobbold,
+    log_determinant,
+    log_determinant_distance,
+    pairwise_across,
+    pairwise_diversity,
+    partition,
+    population_volume,
     rke,
     rke_within,
+    sample_coverage,
+    vendi,
+    vendi_across,
     vendi_conditional,
+    vendi_sensitivity,
     vendi_truncated,
 )
-from variegate.metrics._words import words
+from variegate.metrics.texts import (
+    Overlap,
+    common_length,
+    compression_ratio,
+    distinct_n,
+    ead,
+    hdd,
+    homogenisation,
+    maas,
+    mattr,
+    mean_length,
+    mtld,
+    ngram_diversity,
+    self_bleu,
+    self_repetition,
+    truncated,
+    words,
+)
+from variegate.metrics.tokens import (
+    branching_factor,
+    dc_pdd,
+    entropy_by_position,
+    min_k,
+    min_k_plus,
+    token_entropy,
+)
+from variegate.metrics.training_data import (
+    diversity_coefficient,
+    novel_sum,
+)
 
 __all__ = [
     "measure",
@@ -157,6 +194,11 @@ __all__ = [
     "frontier_integral",
     "knn_entropy",
     "knn_kl",
+    "kl",
+    "js",
+    "jeffreys",
+    "fisher_rao",
+    "psi",
     "novel_sum",
     "diversity_coefficient",
     "ece",

@@ -10,8 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from variegate.metrics._grouping import Groups
-from variegate.metrics._pairwise import pairwise_diversity
 from variegate.metrics._result import Caution
+from variegate.metrics.similarity._pairwise import pairwise_diversity
 from variegate.samples import Samples
 
 __all__ = ["cautions_about"]

@@ -62,7 +62,7 @@ _EAD = Metric(
     source="Liu 2022",
     url="https://arxiv.org/abs/2202.13587",
     function=f"{_HERE}:ead",
-    fast=f"{_HERE}._distinct:ead_by_set",
+    fast=f"{_HERE}.texts._distinct:ead_by_set",
     options={"vocab_size": VOCABULARY},
     least=2,
 )
@@ -228,7 +228,7 @@ ENTRIES: tuple[Metric, ...] = (
         url="https://arxiv.org/abs/1510.03055",
         function=f"{_HERE}:distinct_n",
         options={"n": 2},
-        fast=f"{_HERE}._distinct:distinct_by_set",
+        fast=f"{_HERE}.texts._distinct:distinct_by_set",
         least=2,
     ),
     Metric(
@@ -246,7 +246,7 @@ ENTRIES: tuple[Metric, ...] = (
         source="Zhu 2018",
         url="https://arxiv.org/abs/1802.01886",
         function=f"{_HERE}:self_bleu",
-        fast=f"{_HERE}._self_bleu:self_bleu_by_set",
+        fast=f"{_HERE}.texts._self_bleu:self_bleu_by_set",
         least=2,
     ),
     Metric(
@@ -338,7 +338,7 @@ ENTRIES: tuple[Metric, ...] = (
         source="Guo 2025",
         url="https://arxiv.org/abs/2505.16245",
         function=f"{_HERE}:mean_length",
-        fast=f"{_HERE}._length:length_by_set",
+        fast=f"{_HERE}.texts._length:length_by_set",
     ),
     _length_controlled(_VENDI, "cut_features"),
     _length_controlled(_PAIRWISE, "cut_features"),

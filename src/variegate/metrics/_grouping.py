@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from variegate.embedding import Embedder, Encoder, embedder, similarity_floor
 from variegate.errors import DataError, UsageError
 from variegate.judging import answer_keys
-from variegate.metrics._length import common_length, truncated
-from variegate.metrics._words import NGrams
+from variegate.metrics.texts._length import common_length, truncated
+from variegate.metrics.texts._words import NGrams
 from variegate.samples import Samples
 
 __all__ = ["Groups", "outputs_only"]

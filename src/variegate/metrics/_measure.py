@@ -20,7 +20,7 @@ from variegate.metrics._entries import VOCABULARY
 from variegate.metrics._grouping import Groups
 from variegate.metrics._registry import Metric, default_names, metric, resolve
 from variegate.metrics._result import LEVELS, PER_PROMPT, Measurement, level_row, rounded
-from variegate.metrics._words import TOKENIZER
+from variegate.metrics.texts._words import TOKENIZER
 from variegate.samples import Samples
 
 __all__ = ["measure"]

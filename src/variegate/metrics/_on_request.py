@@ -219,7 +219,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         n_dependence="none: a mean over outputs",
         source="McCarthy 2010",
         url="https://doi.org/10.3758/BRM.42.2.381",
-        function=f"{_HERE}._lexical:over_outputs",
+        function=f"{_HERE}.texts._lexical:over_outputs",
         options={"measure": "mtld"},
     ),
     Metric(
@@ -235,7 +235,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         n_dependence="none: a mean over outputs",
         source="McCarthy 2010",
         url="https://doi.org/10.3758/BRM.42.2.381",
-        function=f"{_HERE}._lexical:over_outputs",
+        function=f"{_HERE}.texts._lexical:over_outputs",
         options={"measure": "hdd"},
     ),
     Metric(
@@ -251,7 +251,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         n_dependence="none: a mean over outputs",
         source="Covington 2010",
         url="https://doi.org/10.1080/09296171003643098",
-        function=f"{_HERE}._lexical:over_outputs",
+        function=f"{_HERE}.texts._lexical:over_outputs",
         options={"measure": "mattr"},
     ),
     Metric(
@@ -268,7 +268,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         n_dependence="none: a mean over outputs",
         source="Maas 1972",
         url="https://doi.org/10.3758/BRM.42.2.381",
-        function=f"{_HERE}._lexical:over_outputs",
+        function=f"{_HERE}.texts._lexical:over_outputs",
         options={"measure": "maas"},
     ),
     Metric(
@@ -286,7 +286,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         source="Salkar 2022",
         url="https://arxiv.org/abs/2210.08145",
         function=f"{_HERE}:self_repetition",
-        fast=f"{_HERE}._self_repetition:self_repetition_by_set",
+        fast=f"{_HERE}.texts._self_repetition:self_repetition_by_set",
         least=2,
     ),
     Metric(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from variegate.errors import UsageError
-from variegate.metrics._words import Text, words
+from variegate.metrics.texts._words import Text, words
 
 __all__ = ["Overlap", "homogenisation"]
 

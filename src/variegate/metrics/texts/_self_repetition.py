@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from variegate.errors import UsageError
-from variegate.metrics._words import NGrams, Text
+from variegate.metrics.texts._words import NGrams, Text
 
 __all__ = ["self_repetition", "self_repetition_by_set"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from variegate.metrics._words import NGrams, Text, first_words
+from variegate.metrics.texts._words import NGrams, Text, first_words
 
 __all__ = ["common_length", "length_by_set", "mean_length", "truncated"]
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from variegate.errors import UsageError
 from variegate.estimate import Estimate, jackknife
 from variegate.metrics._arrays import cosine_kernel
-from variegate.metrics._vendi import effective_number, spectrum, vendi
+from variegate.metrics.similarity._vendi import effective_number, spectrum, vendi
 
 __all__ = ["ConditionalVendi", "rke", "rke_within", "vendi_conditional", "vendi_truncated"]
 

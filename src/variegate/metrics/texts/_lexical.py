@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from variegate.errors import UsageError
 from variegate.estimate import rarefy
-from variegate.metrics._words import Text, words
+from variegate.metrics.texts._words import Text, words
 
 __all__ = ["hdd", "maas", "mattr", "mtld", "over_outputs"]
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from variegate.divergences._points import squared_distances, two_sets
 from variegate.errors import UsageError
-from variegate.metrics._neighbours import kth_squared_distance
+from variegate.metrics.reference._neighbours import kth_squared_distance
 
 __all__ = ["Prdc", "PrecisionRecall", "prdc", "probabilistic_precision_recall"]
 

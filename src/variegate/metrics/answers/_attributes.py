@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from variegate.errors import UsageError
-from variegate.metrics._entropy import Correction, answer_entropy
+from variegate.metrics.answers._entropy import Correction, answer_entropy
 
 __all__ = ["attribute_entropy", "cluster_score", "default_share"]
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from variegate.errors import UsageError
 from variegate.metrics._arrays import finite
-from variegate.metrics._vendi import spectrum
+from variegate.metrics.similarity._vendi import spectrum
 
 __all__ = ["log_determinant", "log_determinant_distance", "population_volume"]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from variegate.errors import UsageError
-from variegate.metrics._words import NGrams, Text
+from variegate.metrics.texts._words import NGrams, Text
 
 __all__ = ["distinct_by_set", "distinct_n", "ead", "ead_by_set", "ngram_diversity"]
 

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from variegate.estimate import Estimate, jackknife
 from variegate.metrics._arrays import unit_rows
-from variegate.metrics._vendi import vendi, vendi_sensitivity
-from variegate.metrics._words import NGrams, Text, words
+from variegate.metrics.similarity._vendi import vendi, vendi_sensitivity
+from variegate.metrics.texts._words import NGrams, Text, words
 
 __all__ = ["ead_across", "pairwise_across", "vendi_across"]
 

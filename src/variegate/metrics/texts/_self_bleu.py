@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from variegate.metrics._words import NGrams, Text
+from variegate.metrics.texts._words import NGrams, Text
 
 __all__ = ["self_bleu", "self_bleu_by_set"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from variegate.metrics._vendi import vendi
+from variegate.metrics.similarity._vendi import vendi
 
 __all__ = ["effective_channels"]
 

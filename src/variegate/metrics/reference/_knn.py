@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from variegate.divergences._points import two_sets
 from variegate.errors import DataError
-from variegate.metrics._neighbours import kth_squared_distance
+from variegate.metrics.reference._neighbours import kth_squared_distance
 
 __all__ = ["knn_entropy", "knn_kl"]
 
