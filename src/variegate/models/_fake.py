@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
@@ -16,7 +17,7 @@ __all__ = ["FakeModel", "UniformModel"]
 
 
 @dataclass(kw_only=True)
-class _Scripted:
+class _Scripted(ABC):
     """The part that both fakes share: batches, and faults at chosen draws.
 
     `faults` maps the number of a draw, counted over the life of the object, to the error that
@@ -50,8 +51,8 @@ class _Scripted:
                     raise fault
             yield done
 
-    def _draw(self, request: Request, sampling: Sampling) -> Completion:
-        raise NotImplementedError
+    @abstractmethod
+    def _draw(self, request: Request, sampling: Sampling) -> Completion: ...
 
 
 @dataclass(kw_only=True)
