@@ -3,8 +3,12 @@
 A verifier is a plain function of an output and the prompt's target that returns a `Verdict`;
 `verifier` finds one by name, the built-in ones and those that other packages register under the
 entry points ``variegate.verifiers``. `judge` runs each prompt's own verifier over a table of
-samples. `canonical`, `classes` and `answer_keys` say which outputs
-are the same answer.
+samples.
+
+Which outputs are the same answer is an equality or a relation between pairs. `canonical`,
+`classes` and `answer_keys` know equality. `same_words`, `same_by_similarity` and `same_by_judge`
+say it pair by pair; such a relation need not be transitive, and `partition` turns it into classes
+by a rule that is named.
 
 What a model wrote is never executed, and patterns are matched against a bounded piece of it.
 """
@@ -12,8 +16,12 @@ What a model wrote is never executed, and patterns are matched against a bounded
 from variegate.judging._canonical import answer_keys, canonical, classes
 from variegate.judging._judge import judge
 from variegate.judging._normalise import normalise
+from variegate.judging._pairs import JudgedPairs, pair_prompt, same_by_judge
+from variegate.judging._partition import AnswerClasses, partition
 from variegate.judging._registry import verifier, verifier_names
+from variegate.judging._similarity import Threshold, calibrate_threshold, same_by_similarity
 from variegate.judging._verdict import Verdict, Verifier
+from variegate.judging._words import same_words, unigram_overlap
 
 __all__ = [
     "Verdict",
@@ -25,4 +33,14 @@ __all__ = [
     "canonical",
     "classes",
     "answer_keys",
+    "same_words",
+    "unigram_overlap",
+    "same_by_similarity",
+    "calibrate_threshold",
+    "Threshold",
+    "same_by_judge",
+    "pair_prompt",
+    "JudgedPairs",
+    "partition",
+    "AnswerClasses",
 ]
