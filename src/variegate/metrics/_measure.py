@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -282,15 +283,21 @@ def _set_levels(groups: Groups, entry: Metric, arm: str, plan: _Plan) -> list[di
         rows.append(level_row(arm, task, entry.name, estimate, samples, estimate.note))
     if len(estimates) > 1:
         samples = sum(row["n_samples"] for row in rows)
-        rows.append(level_row(arm, "all", entry.name, _mean(estimates, plan), samples, ""))
+        mean = _mean(estimates, plan)
+        rows.append(level_row(arm, "all", entry.name, mean, samples, mean.note))
     return rows
 
 
 def _mean(estimates: list[Estimate], plan: _Plan) -> Estimate:
     """Mean over tasks; their prompts are different, so squared half-widths add."""
     alive = [estimate for estimate in estimates if not math.isnan(estimate.value)]
+    notes = [
+        f"{count} of {len(estimates)} tasks: {note}"
+        for note, count in Counter(estimate.note for estimate in estimates).items()
+        if note
+    ]
     if not alive:
-        return _broken("no task has a value", plan)
+        return _broken("; ".join(notes), plan)
     value = float(np.mean([estimate.value for estimate in alive]))
     reach = math.sqrt(sum((e.high - e.low) ** 2 for e in alive)) / (2 * len(alive))
     return Estimate(
@@ -299,6 +306,7 @@ def _mean(estimates: list[Estimate], plan: _Plan) -> Estimate:
         high=value + reach,
         n_prompts=sum(estimate.n_prompts for estimate in alive),
         level=plan.level,
+        note="; ".join(notes),
     )
 
 

@@ -145,7 +145,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         ),
         needs=("features",),
         low=1,
-        high="n e/(e+n-1)",
+        high="n",
         n_dependence=_WITH_N,
         source="Zhu 2025",
         url="https://arxiv.org/abs/2502.08512",

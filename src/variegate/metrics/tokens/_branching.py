@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from variegate.errors import UsageError
+from variegate.errors import DataError, UsageError
 from variegate.metrics._arrays import finite
 
 __all__ = ["branching_factor", "entropy_by_position", "token_entropy"]
 
 Floats = NDArray[np.float64]
+
+_MOST = 100.0  # nats: even odds among 10^43 tokens
 
 
 def token_entropy(token_entropies: Sequence[ArrayLike]) -> float:
@@ -28,11 +30,14 @@ def token_entropy(token_entropies: Sequence[ArrayLike]) -> float:
     Returns:
         0 (the next token is always certain) to ln V. NaN without a token.
 
+    Raises:
+        DataError: an entropy that is not finite, negative, or larger than any vocabulary allows.
+
     Example:
         >>> token_entropy([[0.0, 1.0], [2.0]])
         1.0
     """
-    values = _joined(token_entropies, "token entropies")
+    values = _entropies(token_entropies)
     return float(values.mean()) if len(values) else float("nan")
 
 
@@ -60,6 +65,7 @@ def branching_factor(
 
     Raises:
         UsageError: `switch` without log-probabilities.
+        DataError: as `token_entropy`.
 
     Example:
         >>> round(branching_factor([[np.log(4), np.log(4)], [np.log(4)]]), 9)
@@ -97,10 +103,22 @@ def entropy_by_position(token_entropies: Sequence[ArrayLike]) -> tuple[Floats, N
     lengths = [np.size(one) for one in token_entropies]
     if not sum(lengths):
         return np.zeros(0), np.zeros(0, dtype=np.int64)
-    values = _joined(token_entropies, "token entropies")
+    values = _entropies(token_entropies)
     position = np.concatenate([np.arange(length) for length in lengths])
     outputs = np.bincount(position)
     return np.bincount(position, weights=values) / outputs, outputs.astype(np.int64)
+
+
+def _entropies(sequences: Sequence[ArrayLike]) -> Floats:
+    values = _joined(sequences, "token entropies")
+    # Rounding in single precision can leave a sure token a little below 0.
+    wrong = values[(values < -1e-6) | (values > _MOST)]
+    if len(wrong):
+        raise DataError(
+            f"Expected entropies in nats between 0 and {_MOST:g}, got {wrong[0]:g}.",
+            hint="Log-probabilities of the sampled tokens are another thing: not entropies.",
+        )
+    return np.maximum(values, 0.0)
 
 
 def _joined(sequences: Sequence[ArrayLike], name: str) -> Floats:
