@@ -78,8 +78,8 @@ LAWS: tuple[Law, ...] = (
         name="doubling",
         sentence="The whole set taken twice leaves it (at the same k).",
         broken_by={
-            "It estimates the distribution that the outputs were drawn from, not their own: twice as "
-            "many with no new one say that there is less still unseen.": (
+            "It estimates the distribution that the outputs were drawn from, not their own: twice "
+            "as many with no new one say that there is less still unseen.": (
                 "pairwise",
                 "pairwise_length_controlled",
                 "gini_simpson",
@@ -157,7 +157,7 @@ LAWS: tuple[Law, ...] = (
             "It grows with every output, a copy too.": ("log_determinant",),
             "The cost of a copy has an end, ln 50 to ln 100 at the ridge of 0.01; where nearly all "
             "outputs are equal, the mean is above it.": ("log_determinant_distance",),
-            "The bytes that say where the copy repeats can outweigh those it adds, if it is short.": (
+            "The bytes that say where a short copy repeats can outweigh those it adds.": (
                 "compression_ratio",
             ),
         },
