@@ -197,9 +197,9 @@ def _differences(
             found = bootstrap(change, strata=strata, **settings)
             assert isinstance(found, Estimate)
             estimate = found
-        notes = [
-            note for note in dict.fromkeys((first["note"], other["note"], estimate.note)) if note
-        ]
+        # What is true of both levels is said once.
+        said = "; ".join(note for note in (first["note"], other["note"], estimate.note) if note)
+        notes = dict.fromkeys(said.split("; ") if said else ())
         samples = first["n_samples"] + other["n_samples"]
         rows.append(level_row(label, task, name, estimate, samples, "; ".join(notes)))
     return rows

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,11 +76,6 @@ class NGrams:
         )
         self._text = np.repeat(np.arange(len(split)), self.lengths)
         self._orders: dict[int, tuple[Ints, Ints]] = {}
-
-    @cached_property
-    def words_per_set(self) -> Ints:
-        """(G,) words of each set."""
-        return self.total(1)
 
     def total(self, n: int) -> Ints:
         """(G,) n-grams of each set."""
