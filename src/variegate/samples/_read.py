@@ -15,7 +15,7 @@ from variegate.samples import _inspect, _lm_eval
 from variegate.samples._frames import load_frame
 from variegate.samples._json import parse_json, parse_lines
 from variegate.samples._samples import Samples
-from variegate.samples._schema import SCHEMA
+from variegate.samples._schema import OWN_COLUMNS, SCHEMA
 from variegate.samples._tables import Table
 from variegate.samples._write import unguard
 
@@ -144,7 +144,7 @@ def _csv_rows(data: bytes, name: str, delimiter: str) -> Iterator[tuple[str, Any
         if header is None:
             header = cells
             _refuse_doubled(header, name)
-            ours = SCHEMA.keys() <= set(header)
+            ours = set(header) >= OWN_COLUMNS
             continue
         if len(cells) != len(header):
             raise DataError(
@@ -208,7 +208,7 @@ def _from_table(table: Table, name: str, container: str, arm: str | None) -> Sam
 
 
 def _from_frame(frame: pl.DataFrame, name: str, container: str, arm: str | None) -> Samples:
-    if not SCHEMA.keys() <= set(frame.columns):
+    if not set(frame.columns) >= OWN_COLUMNS:
         rows = ((f"{name}: row {row}", value) for row, value in enumerate(frame.to_dicts(), 1))
         return _from_table(Table.gather(rows), name, container, arm)
     if arm is not None:

@@ -25,7 +25,7 @@ from variegate.samples._identity import settings_hash
 from variegate.samples._json import parse_json, plain
 from variegate.samples._redact import redact
 from variegate.samples._samples import Samples
-from variegate.samples._schema import SCHEMA, SCHEMA_VERSION
+from variegate.samples._schema import OWN_COLUMNS, SCHEMA, SCHEMA_VERSION
 from variegate.samples._write import write_frame
 
 __all__ = ["RunDirectory", "read_parts", "read_run", "run_name", "safe_name"]
@@ -108,6 +108,9 @@ class RunDirectory:
                 write_atomically(root / "run.json", _pretty(record))
             else:
                 _refuse_other(record, settings, kind, path)
+                if record["schema_version"] != SCHEMA_VERSION:  # it gets parts of today's columns
+                    record = {**record, "schema_version": SCHEMA_VERSION}
+                    write_atomically(root / "run.json", _pretty(record))
             return cls(root, record, lock)
         except BaseException:
             lock.release()
@@ -252,7 +255,7 @@ def read_run(path: str | Path) -> dict[str, Any]:
     version = record.get("schema_version") if isinstance(record, dict) else None
     if not isinstance(version, int) or not isinstance(record.get("settings"), dict):
         raise RunConflict(f"{file} is not the record of a run.", hint="Use another directory.")
-    if version != SCHEMA_VERSION:
+    if not 1 <= version <= SCHEMA_VERSION:
         age = "newer" if version > SCHEMA_VERSION else "older"
         raise RunConflict(
             f"{path} was written by {age} software: schema version was {version}, "
@@ -277,6 +280,11 @@ def read_parts(path: Path) -> pl.DataFrame:
 def _read_part(part: Path) -> pl.DataFrame:
     hint = "Remove this part; the same command then makes its outputs again."
     frame = load_frame(lambda: pl.read_parquet(part), str(part), hint=hint)
+    if OWN_COLUMNS <= set(frame.columns) <= SCHEMA.keys():  # of this version or an older one
+        frame = frame.select(
+            pl.col(name) if name in frame.columns else pl.lit(None, dtype=dtype).alias(name)
+            for name, dtype in SCHEMA.items()
+        )
     if frame.schema != SCHEMA:
         raise DataError(f"{part}: its columns are not those of samples.", hint="Remove this file.")
     return frame

@@ -11,7 +11,7 @@ import polars as pl
 from variegate.errors import DataError
 from variegate.samples._clean import clean_text
 from variegate.samples._reasoning import split_reasoning
-from variegate.samples._schema import SCHEMA
+from variegate.samples._schema import OWN_COLUMNS, SCHEMA
 
 __all__ = ["ALIASES", "COMPLETIONS", "Table", "prompt_words"]
 
@@ -68,7 +68,7 @@ class Table:
                     hint='One JSON object a row: {"prompt": "...", "text": "..."}.',
                 )
             if number == 0:
-                table.own = SCHEMA.keys() <= value.keys()
+                table.own = value.keys() >= OWN_COLUMNS
             table._add(place, value)
         table._drop_row_ids()
         return table
