@@ -48,7 +48,8 @@ _HOMES = {
 _ROOMS = frozenset(
     {
         "errors", "samples", "estimate", "divergences", "embedding", "judging", "metrics",
-        "models", "objectives", "lineage", "fronts", "lab", "report", "cli",
+        "selection", "models", "decoding", "prompting", "choosing", "merging", "objectives",
+        "lineage", "fronts", "lab", "report", "cli",
     }
 )  # fmt: skip
 

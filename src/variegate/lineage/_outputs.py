@@ -119,7 +119,7 @@ def sources_of(lineage: Lineage, prompts: Sequence[Prompt]) -> dict[str, Any]:
         "prompts": _digest(repr(list(prompts))),
         "samples_per_prompt": lineage.samples_per_prompt,
         "seed": lineage.seed,
-        "sampling": {**vars(lineage.sampling)},
+        "sampling": lineage.sampling.settings(),
         "stages": [
             {
                 "name": stage.name,

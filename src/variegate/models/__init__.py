@@ -6,7 +6,9 @@ and `UniformModel` answer from given probabilities, so that every number about t
 
 An `Arm` is a model with a format and the settings of a draw: one way of producing samples.
 `collect` asks an arm n times for every prompt; with a run directory it keeps each batch as it
-comes and never makes the same draw twice.
+comes and never makes the same draw twice. `say` makes one draw of each of many conversations,
+for methods that plan, ask back and judge. What a model gives access to is said in `TIERS`;
+`require` refuses a method that needs more.
 """
 
 from __future__ import annotations
@@ -16,8 +18,19 @@ from typing import TYPE_CHECKING, Any
 from variegate.models._arm import Arm
 from variegate.models._collect import collect
 from variegate.models._fake import FakeModel, UniformModel
-from variegate.models._protocol import FORMATS, Completion, Format, Model, Request, Sampling
+from variegate.models._protocol import (
+    FORMATS,
+    Completion,
+    Format,
+    Model,
+    Request,
+    Rule,
+    Sampling,
+    Turn,
+)
 from variegate.models._safetensors import check_safetensors
+from variegate.models._say import say
+from variegate.models._tiers import TIERS, Tier, require
 from variegate.models._weights import checkpoint_files
 
 if TYPE_CHECKING:
@@ -26,12 +39,18 @@ if TYPE_CHECKING:
 __all__ = [
     "Arm",
     "collect",
+    "say",
+    "Turn",
     "Sampling",
+    "Rule",
     "Format",
     "FORMATS",
     "Model",
     "Request",
     "Completion",
+    "TIERS",
+    "Tier",
+    "require",
     "transformers_model",
     "TransformersModel",
     "checkpoint_files",

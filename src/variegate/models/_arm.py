@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from variegate.errors import UsageError
@@ -52,5 +52,5 @@ class Arm:
             "model": self.model.name,
             "revision": self.model.revision,
             "format": self.format,
-            "sampling": asdict(self.sampling),
+            "sampling": self.sampling.settings(),
         }

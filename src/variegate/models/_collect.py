@@ -13,7 +13,7 @@ from variegate.models._arm import Arm
 from variegate.models._protocol import Completion, Request
 from variegate.samples import SCHEMA, Prompt, RunDirectory, Samples, sample_ids
 
-__all__ = ["collect"]
+__all__ = ["ROUNDS", "collect", "seed_of"]
 
 ROUNDS = 3  # times a draw is asked for before it is marked failed
 
@@ -51,6 +51,9 @@ class _Draw:
             "token_entropies": completion.token_entropies,
             "prompt_tokens": completion.prompt_tokens,
             "completion_tokens": completion.completion_tokens,
+            "iid": completion.iid,
+            "weight": completion.weight,
+            "cost": completion.cost,
         }
 
 
@@ -151,17 +154,20 @@ def _draws(arm: Arm, prompts: Sequence[Prompt], *, n: int, seed: int) -> dict[st
             model=arm.model.name,
             revision=arm.model.revision,
             rendered=rendered,
-            sampling=arm.sampling,
+            sampling=arm.sampling.settings(),
             n=n,
             seed=seed,
         )
+        group = seed_of(names[0])
         for index, key in enumerate(names):
-            request = Request(key=key, rendered=rendered, index=index, seed=_seed_of(key))
+            request = Request(
+                key=key, rendered=rendered, index=index, seed=seed_of(key), group=group
+            )
             draws[key] = _Draw(request=request, prompt=prompt)
     return draws
 
 
-def _seed_of(key: str) -> int:
+def seed_of(key: str) -> int:
     """63 bits from the identity of a draw: what a signed column of 64 bits can hold."""
     return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") >> 1
 
@@ -176,7 +182,7 @@ def _had(run: RunDirectory | None, arm: Arm, draws: dict[str, _Draw]) -> pl.Data
     if run is None:
         return known.clear()
     found = run.samples().frame
-    beforehand = ("arm", "task", "prompt_id", "prompt", "sample", "iid", "seed", "sample_id")
+    beforehand = ("arm", "task", "prompt_id", "prompt", "sample", "seed", "sample_id")
     return (
         known.select(beforehand)
         .join(found.drop(beforehand[:-1]), on="sample_id", how="inner", maintain_order="left")

@@ -6,12 +6,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from variegate.errors import ModelError, UsageError
-from variegate.models._protocol import Completion, Format, Request, Sampling
+from variegate.models._protocol import Completion, Format, Request, Sampling, Turn
+from variegate.models._tiers import EVERY_TIER, Tier
 
 __all__ = ["FakeModel", "UniformModel"]
 
@@ -29,14 +31,15 @@ class _Scripted(ABC):
     batch_size: int = 16
     faults: Mapping[int, ModelError | None] = field(default_factory=dict)
     draws: int = field(default=0, init=False)  # made so far, the lost ones too
+    tiers: ClassVar[frozenset[Tier]] = EVERY_TIER - {"E", "F"}
 
     def formats(self) -> tuple[Format, ...]:
         return ("raw",)
 
-    def render(self, prompt: str, *, format: Format) -> str:
+    def render(self, prompt: str | Sequence[Turn], *, format: Format) -> str:
         if format != "raw":
             raise UsageError(f"Expected the format 'raw', got {format!r}.")
-        return prompt
+        return prompt if isinstance(prompt, str) else "\n\n".join(turn.text for turn in prompt)
 
     def sample(
         self, requests: Sequence[Request], *, sampling: Sampling

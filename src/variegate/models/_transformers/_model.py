@@ -11,7 +11,8 @@ import numpy.typing as npt
 import torch
 
 from variegate.errors import CheckpointError, UsageError
-from variegate.models._protocol import Completion, Format, Request, Sampling
+from variegate.models._protocol import Completion, Format, Request, Sampling, Turn
+from variegate.models._tiers import EVERY_TIER
 from variegate.models._transformers._decoding import Drawn, decode
 from variegate.models._transformers._loading import load, revision_of_files, revision_of_weights
 from variegate.models._transformers._rendering import Renderer
@@ -117,6 +118,7 @@ class TransformersModel:
     ) -> None:
         self.name = name
         self.revision = revision
+        self.tiers = EVERY_TIER
         self.model = model
         self.tokenizer = tokenizer
         self.batch_size = batch_size
@@ -129,7 +131,7 @@ class TransformersModel:
         """Raw always; chat with a template; empty reasoning where the template thinks."""
         return self._renderer.formats()
 
-    def render(self, prompt: str, *, format: Format) -> str:
+    def render(self, prompt: str | Sequence[Turn], *, format: Format) -> str:
         """Return the prompt as the model reads it, special tokens included."""
         return self._renderer.render(prompt, format=format)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from jinja2 import TemplateError
+
 from variegate.errors import UsageError
-from variegate.models._protocol import Format
+from variegate.models._protocol import Format, Turn
 from variegate.samples import split_reasoning
 
 __all__ = ["Renderer"]
@@ -39,44 +42,65 @@ class Renderer:
     def _find_formats(self) -> tuple[Format, ...]:
         if not self.tokenizer.chat_template:
             return ("raw",)
-        if self._empty_reasoning("a") is None:
+        if self._empty_reasoning([Turn(role="user", text="a")]) is None:
             return ("raw", "chat")
         return ("raw", "chat", "empty-reasoning")
 
-    def render(self, prompt: str, *, format: Format) -> str:
-        """Return the prompt as the model reads it."""
+    def render(self, prompt: str | Sequence[Turn], *, format: Format) -> str:
+        """Return the prompt as the model reads it; a last turn of the assistant is continued."""
         if format not in self.formats():
             raise UsageError(
                 f"This model cannot be asked in the format {format!r}; "
                 f"it knows {', '.join(self.formats())}."
             )
+        turns = [Turn(role="user", text=prompt)] if isinstance(prompt, str) else list(prompt)
         if format == "raw":
-            return self.bos + prompt
+            return self.bos + "\n\n".join(turn.text for turn in turns)
+        begun = ""
+        if turns and turns[-1].role == "assistant":
+            begun = turns.pop().text
         if format == "chat":
-            return self._chat(prompt)
-        rendered = self._empty_reasoning(prompt)
+            return self._chat(turns) + begun
+        rendered = self._empty_reasoning(turns)
         assert rendered is not None
-        return rendered
+        return rendered + begun
 
-    def _chat(self, prompt: str, **options: Any) -> str:
-        turns = [{"role": "user", "content": prompt}]
-        return str(
-            self.tokenizer.apply_chat_template(
-                turns, add_generation_prompt=True, tokenize=False, **options
+    def _chat(self, turns: Sequence[Turn], **options: Any) -> str:
+        chat = self._templated(turns, **options)
+        if turns and turns[0].role == "system" and (not chat or turns[0].text.strip() not in chat):
+            # A template without that role drops or refuses it: the user says it instead.
+            system, first, *rest = turns
+            merged = Turn(role="user", text=f"{system.text}\n\n{first.text}")
+            return self._templated([merged, *rest], **options) or ""
+        return chat or ""
+
+    def _templated(self, turns: Sequence[Turn], **options: Any) -> str | None:
+        """The turns in the template's words; None where it refuses the role of the system."""
+        try:
+            return str(
+                self.tokenizer.apply_chat_template(
+                    [{"role": turn.role, "content": turn.text} for turn in turns],
+                    add_generation_prompt=True,
+                    tokenize=False,
+                    **options,
+                )
             )
-        )
+        except TemplateError:
+            if turns[0].role != "system" or len(turns) < 2:
+                raise
+            return None
 
-    def _empty_reasoning(self, prompt: str) -> str | None:
+    def _empty_reasoning(self, turns: Sequence[Turn]) -> str | None:
         """The chat prompt with a reasoning block already closed; None where there is no such block.
 
         Three kinds of template think: one that opens the block for the model, one that closes it
         itself when thinking is switched off, and one that only knows the tag (it strips the block
         from earlier turns); the model then opens the block by itself.
         """
-        chat = self._chat(prompt)
+        chat = self._chat(turns)
         if chat.rstrip().endswith(self.opening):
             return f"{chat.rstrip()}\n\n{self.closing}\n\n"
-        off = self._chat(prompt, enable_thinking=False)
+        off = self._chat(turns, enable_thinking=False)
         if off != chat and off.rstrip().endswith(self.closing):
             return off
         if self.opening in str(self.tokenizer.chat_template):

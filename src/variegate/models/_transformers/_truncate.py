@@ -1,4 +1,4 @@
-"""The distribution a draw is made from: temperature, truncation, renormalisation."""
+"""The distribution a draw is made from: temperature, truncation, rules, renormalisation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,11 @@ def log_distribution(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
             torch.tensor(sampling.min_p, dtype=torch.float64)
         )
         lp, truncated = lp.masked_fill(lp < least, -torch.inf), True
-    return lp.log_softmax(-1) if truncated else lp
+    if truncated:
+        lp = lp.log_softmax(-1)
+    for rule in sampling.rules:
+        lp = rule(lp)
+    return lp
 
 
 def draw_tokens(
