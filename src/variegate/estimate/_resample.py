@@ -165,6 +165,11 @@ def stratum_sizes(table: Floats, strata: ArrayLike | None) -> NDArray[np.int64]:
     return np.stack([np.isfinite(table[rows]).sum(axis=0) for rows in members])
 
 
+def stratum_members(strata: ArrayLike | None, prompts: int) -> list[NDArray[np.intp]]:
+    """Rows of every stratum, in sorted order of the labels."""
+    return _strata(strata, prompts)[1]
+
+
 def _alive(table: Floats, members: list[NDArray[np.intp]]) -> NDArray[np.bool_]:
     return np.stack([np.isfinite(table[rows]).any(axis=0) for rows in members])
 
