@@ -119,4 +119,7 @@ def _wilson(mean: float, error: float, prompts: int, most: float, t: float) -> t
     n = min(binomial / error, most) if error > 0 and binomial > 0 else float(prompts)
     centre = (mean + t**2 / (2 * n)) / (1 + t**2 / n)
     reach = t / (1 + t**2 / n) * math.sqrt(binomial / n + t**2 / (4 * n**2))
-    return max(centre - reach, 0.0), min(centre + reach, 1.0)
+    # On a bound the end is the bound, whatever rounding says.
+    low = 0.0 if mean == 0 else max(centre - reach, 0.0)
+    high = 1.0 if mean == 1 else min(centre + reach, 1.0)
+    return low, high
