@@ -231,3 +231,67 @@ def test_sensitivity_is_the_derivative(seed):
         down[i] -= step
         numeric = (unnormalised(up) - unnormalised(down)) / (2 * step)
         assert slope == pytest.approx(numeric, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", ["round", "leaning", "falling", "flat"])
+@pytest.mark.parametrize("q", [0, 0.5, 1, 2, math.inf])
+def test_large_sets_in_single_precision_agree_with_double(dtype, shape, q):
+    rng = np.random.default_rng(0)
+    rows = rng.standard_normal((6000, 160))
+    if shape == "leaning":
+        rows += 3 * rng.standard_normal(160)
+    if shape == "falling":
+        rows *= np.exp(-np.arange(160) / 12)
+    if shape == "flat":  # of rank 20: the other eigenvalues are nothing but rounding
+        rows = rows[:, :20] @ rng.standard_normal((20, 160))
+    rows = rows.astype(dtype)
+    unit = rows.astype(np.float64)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    assert vendi(rows, q=q) == pytest.approx(vendi_of(unit, q), rel=3e-7)
+
+
+def vendi_of(unit, q):
+    lam = np.linalg.eigvalsh(unit.T @ unit / len(unit))
+    lam = lam[lam > 1e-12 * lam.max()]
+    lam /= lam.sum()
+    if q == 1:
+        return math.exp(-(lam * np.log(lam)).sum())
+    return 1 / lam.max() if q == math.inf else (lam**q).sum() ** (1 / (1 - q))
+
+
+@pytest.mark.fault(8)
+@pytest.mark.parametrize("q", ORDERS)
+def test_fault_08_identical_outputs_are_one_in_large_sets_too(q):
+    row = cloud(3, 1, 256).astype(np.float32)
+    assert abs(vendi(np.repeat(row, 20_000, axis=0), q=q) - 1) < 1e-9
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e300])
+@pytest.mark.parametrize("shape", [(12, 30), (30, 12), (5000, 200)])
+def test_lengths_whose_squares_no_number_holds_do_not_matter(scale, shape):
+    rows = np.random.default_rng(0).standard_normal(shape)
+    mixed = rows * np.where(np.arange(len(rows)) % 2, scale, 1.0)[:, None]
+    for q in (1, 2):
+        assert vendi(mixed, q=q) == pytest.approx(vendi(rows, q=q), rel=1e-7)
+
+
+def test_weights_whose_sum_no_number_holds():
+    huge = [1.7e308, 1.7e308, 0.85e308]
+    assert vendi(np.eye(3), weights=huge) == pytest.approx(vendi(np.eye(3), weights=[2, 2, 1]))
+
+
+@pytest.mark.fault(13)
+@pytest.mark.fault(14)
+def test_fault_13_and_14_in_large_sets():
+    rows = np.random.default_rng(0).standard_normal((6000, 160)).astype(np.float32)
+    rows[100:3100] = 0.0
+    kept = np.concatenate([rows[:100], rows[3100:]])
+    for q in (1, 2):
+        # Half the items are each unlike all others.
+        half, lone = vendi(kept, q=q), 3000
+        both = 2 * math.sqrt(half * lone) if q == 1 else 4 / (1 / half + 1 / lone)
+        assert vendi(rows, q=q) == pytest.approx(both, rel=1e-6)
+    rows[5000, 7] = np.nan
+    with pytest.raises(DataError, match="first at 5000"):
+        vendi(rows)

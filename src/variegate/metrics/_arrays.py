@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from variegate.errors import DataError, UsageError
 
-__all__ = ["cosine_kernel", "finite", "refuse_bad", "unit_rows"]
+__all__ = ["cosine_kernel", "finite", "refuse_bad", "unit_and_blank", "unit_rows"]
 
 Floats = NDArray[np.float64]
 
@@ -24,7 +24,9 @@ def finite(values: ArrayLike | None, name: str, *, axes: int = 1) -> Floats:
 def refuse_bad(array: NDArray[Any], name: str, *, axes: int = 1) -> None:
     """Raise a DataError that lists the first items with NaN or Inf; an item has `axes` - 1 axes."""
     # The sum is finite unless an entry is not (or overflows, which the exact test then clears).
-    if np.isfinite(array.sum(dtype=np.float64)) or np.isfinite(array).all():
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = array.sum(dtype=np.float64)
+    if np.isfinite(total) or np.isfinite(array).all():
         return
     bad = np.argwhere(~np.isfinite(array))
     where = np.unique(bad[:, : array.ndim - axes + 1], axis=0)
@@ -38,10 +40,24 @@ def refuse_bad(array: NDArray[Any], name: str, *, axes: int = 1) -> None:
 
 def unit_rows(features: Any) -> Floats:
     """Rows of length 1 in float64 (a fresh array); rows of zeros stay zeros."""
-    rows = finite(features, "features", axes=2)
-    norms = np.sqrt(np.einsum("...i,...i->...", rows, rows))[..., None]
-    unit: Floats = np.divide(rows, norms, out=np.zeros(rows.shape), where=norms > 0)
-    return unit
+    return unit_and_blank(finite(features, "features", axes=2))[0]
+
+
+def unit_and_blank(features: NDArray[Any]) -> tuple[Floats, NDArray[np.bool_]]:
+    """As `unit_rows`, and which rows are zeros; a row with NaN or Inf holds NaN."""
+    rows = np.array(features, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        squares = np.einsum("...i,...i->...", rows, rows)
+    odd = ~((squares > 1e-200) & (squares < 1e200))
+    if odd.any():
+        # Lengths whose squares leave the range of numbers: by the largest entry first.
+        with np.errstate(invalid="ignore"):
+            largest = np.abs(rows[odd]).max(axis=-1, initial=0.0)
+            rows[odd] /= np.where(largest == 0, 1.0, largest)[..., None]
+        squares[odd] = np.einsum("...i,...i->...", rows[odd], rows[odd])
+    blank = np.asarray(squares == 0)
+    rows /= np.sqrt(np.where(blank, 1.0, squares))[..., None]
+    return rows, blank
 
 
 def cosine_kernel(features: Any) -> Floats:

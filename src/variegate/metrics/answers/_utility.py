@@ -48,4 +48,5 @@ def utility_at_k(classes: ArrayLike, utilities: ArrayLike, *, patience: float = 
     new = np.zeros(len(labels))
     new[np.unique(labels, return_index=True)[1]] = 1.0
     weights = np.power(float(patience), np.arange(len(labels)))
-    return float(np.sum(weights * new * worth) / weights.sum())
+    # Shares before the product, so that no worth is too large for the sum.
+    return float(np.sum(weights / weights.sum() * new * worth))

@@ -196,8 +196,11 @@ def _shares(p: ArrayLike, *, axes: int) -> Floats:
     given = finite(p, "shares")
     if given.ndim != axes or (given < 0).any():
         raise UsageError(f"Expected {axes}-dimensional shares of at least 0, got {given.shape}.")
-    total = given.sum(axis=-1, keepdims=True)
-    return np.asarray(np.divide(given, total, out=np.zeros(given.shape), where=total > 0))
+    largest = given.max(axis=-1, keepdims=True, initial=0.0)
+    # By the largest first, so that no sum overflows.
+    shares = np.divide(given, largest, out=np.zeros(given.shape), where=largest > 0)
+    total = shares.sum(axis=-1, keepdims=True)
+    return np.asarray(np.divide(shares, total, out=shares, where=total > 0))
 
 
 def _likeness(Z: ArrayLike | None, kinds: int) -> Floats | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from variegate.errors import DataError, UsageError
 from variegate.metrics._arrays import finite, refuse_bad, unit_rows
+from variegate.metrics.similarity._gram import SINGLE, gram, gram_single
 
 __all__ = ["effective_number", "spectrum", "vendi", "vendi_sensitivity"]
 
@@ -19,8 +20,9 @@ Floats = NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
 _MEMORY = 2 * 2**30  # bytes one spectrum may take; more is refused with the estimate
-_CHUNK = 64 * 2**20  # bytes of small sets brought to float64 at a time
-_PIECE = 2 * 2**20  # bytes of one large set brought to float64 at a time
+_CHUNK = 2 * 2**20  # bytes of small sets brought to float64 at a time: they stay in the cache
+_LARGE = 2**27  # n d² from which a product in float32 is tried first
+_CLEAR = 1000.0  # least eigenvalue over the rounding of float32, for that product to do
 
 
 def vendi(
@@ -36,7 +38,8 @@ def vendi(
     VS_q = (Σ λ_i^q)^(1/(1-q)) over the eigenvalues λ of diag(√p) K diag(√p), which sum to 1;
     exp(-Σ λ ln λ) at q = 1, the rank at q = 0, 1/max λ at q = ∞. With features, K = X Xᵀ, and
     the same eigenvalues come from Xᵀ diag(p) X where d < n: O(n d²) time, O(d²) memory.
-    q = 2 needs no eigenvalues: 1 / ‖Xᵀ diag(p) X‖².
+    q = 2 needs no eigenvalues: 1 / ‖Xᵀ diag(p) X‖². Large sets are multiplied in float32, which
+    is right to 1e-7 of the score, and in float64 where the spectrum is too fine for that.
 
     Args:
         features: (..., n, d); rows are brought to length 1, leading axes are separate sets.
@@ -130,11 +133,8 @@ def spectrum(
         return _of_kernel(np.asarray(kernel), weights, indefinite)
     X = np.asarray(features)
     parts = []
-    for gram, alone in _grams(X, weights):
-        lam = np.asarray(np.linalg.eigvalsh(gram), dtype=np.float64)
-        if alone.any():
-            lam = np.concatenate([lam, alone], axis=-1)
-        parts.append(lam)
+    for lam, alone in _grams(X, weights, np.linalg.eigvalsh, _hidden):
+        parts.append(np.concatenate([lam, alone], axis=-1) if alone.any() else lam)
     # A chunk with blank rows has more eigenvalues than one without; zeros change nothing.
     width = max((part.shape[-1] for part in parts), default=0)
     padded = [np.pad(part, [(0, 0), (width - part.shape[-1], 0)]) for part in parts]
@@ -158,9 +158,12 @@ def effective_number(shares: Floats, q: float) -> Floats:
 
 
 def _inverse_frobenius(X: NDArray[Any], weights: ArrayLike | None) -> Floats:
+    def likeness(gram: Floats) -> Floats:
+        return np.asarray(np.einsum("...ij,...ij->...", gram, gram))
+
     parts = [
-        1.0 / (np.sum(gram**2, axis=(-1, -2)) + np.sum(alone**2, axis=-1))
-        for gram, alone in _grams(X, weights)
+        1.0 / (own + np.sum(alone**2, axis=-1))
+        for own, alone in _grams(X, weights, likeness, _alike)
         if alone.shape[-1]
     ]
     if not parts:
@@ -168,10 +171,27 @@ def _inverse_frobenius(X: NDArray[Any], weights: ArrayLike | None) -> Floats:
     return np.concatenate(parts).reshape(X.shape[:-2])
 
 
-def _grams(X: NDArray[Any], weights: ArrayLike | None) -> Iterator[tuple[Floats, Floats]]:
-    """Chunk by chunk of the sets, the smaller Gram matrix and the eigenvalues of blank rows.
+def _hidden(gram: Floats, lam: Floats) -> NDArray[np.bool_]:
+    """Where the least eigenvalues cannot be told from the rounding of float32."""
+    entries = np.diagonal(gram, axis1=-2, axis2=-1).max(axis=-1)
+    return np.asarray(lam.min(axis=-1) < _CLEAR * SINGLE * entries)
 
-    An item without direction is an eigenvector of its own, with its share as eigenvalue.
+
+def _alike(_: Floats, likeness: Floats) -> NDArray[np.bool_]:
+    """Where the score is so near 1 that its distance from 1 is what counts."""
+    return likeness > 0.5
+
+
+def _grams(
+    X: NDArray[Any],
+    weights: ArrayLike | None,
+    reduce: Callable[[Floats], Any],
+    doubtful: Callable[[Floats, Floats], NDArray[np.bool_]],
+) -> Iterator[tuple[Floats, Floats]]:
+    """Chunk by chunk of the sets, what the smaller Gram matrix gives, and blank rows' shares.
+
+    An item without direction is an eigenvector of its own, with its share as eigenvalue. Large
+    products are taken in float32 first, and again in float64 where the result is doubtful.
     """
     if X.ndim < 2:
         raise UsageError(f"Expected features of shape (..., n, d), got {X.shape}.")
@@ -179,39 +199,19 @@ def _grams(X: NDArray[Any], weights: ArrayLike | None) -> Iterator[tuple[Floats,
     p = _shares(weights, (*lead, n))
     side = min(n, d)
     _refuse_if_huge(side)
-    refuse_bad(X, "features", axes=2)
     m = math.prod(lead)
     sets, shares = X.reshape(m, n, d), p.reshape(m, n)
     chunk = max(1, _CHUNK // (8 * max(n * d, side * side, 1)))
+    single = n > d and n * d * d >= _LARGE
     for i in range(0, m, chunk):
-        part = shares[i : i + chunk]
-        gram, blank = _gram(sets[i : i + chunk], part)
-        yield gram, np.where(blank, part, 0.0)
-
-
-def _gram(X: NDArray[Any], p: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    m, n, d = X.shape
-    if n <= d:
-        rows, blank = _scaled(X, p)
-        return rows @ rows.swapaxes(-1, -2), blank
-    gram, blank = np.zeros((m, d, d)), np.zeros((m, n), dtype=bool)
-    # Pieces that stay in the processor's cache between conversion and product.
-    step = max(64, _PIECE // (8 * max(d, 1)))
-    for j in range(m):
-        for i in range(0, n, step):
-            part = slice(i, i + step)
-            rows, blank[j, part] = _scaled(X[j, part], p[j, part])
-            gram[j] += rows.T @ rows
-    return gram, blank
-
-
-def _scaled(X: NDArray[Any], p: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Rows of length √p in float64, and which rows have no direction."""
-    rows = np.array(X, dtype=np.float64)
-    squares = np.einsum("...i,...i->...", rows, rows)
-    blank = np.asarray(squares == 0)
-    rows *= np.sqrt(p / np.where(blank, 1.0, squares))[..., None]
-    return rows, blank
+        some, part = sets[i : i + chunk], shares[i : i + chunk]
+        product, blank = (gram_single if single else gram)(some, part)
+        if not np.isfinite(np.trace(product, axis1=-2, axis2=-1)).all():
+            refuse_bad(X, "features", axes=2)
+        values = np.asarray(reduce(product), dtype=np.float64)
+        if single and (again := doubtful(product, values)).any():
+            values[again] = reduce(gram(some[again], part[again])[0])
+        yield values, np.where(blank, part, 0.0)
 
 
 def _of_kernel(given: NDArray[Any], weights: ArrayLike | None, indefinite: str) -> Floats:
@@ -270,10 +270,11 @@ def _shares(weights: ArrayLike | None, shape: tuple[int, ...]) -> Floats:
     if weights is None:
         return np.broadcast_to(1.0 / max(shape[-1], 1), shape)
     p = np.broadcast_to(finite(weights, "weights"), shape)
-    total = p.sum(axis=-1, keepdims=True)
-    if (p < 0).any() or not (total > 0).all():
+    largest = p.max(axis=-1, keepdims=True, initial=0.0)
+    if (p < 0).any() or not (largest > 0).all():
         raise UsageError("Expected weights of at least 0 with a positive sum.")
-    return np.asarray(p / total)
+    shares = p / largest  # first, so that no sum overflows
+    return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
 
 
 def _refuse_if_huge(side: int) -> None:
