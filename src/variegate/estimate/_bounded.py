@@ -16,6 +16,8 @@ __all__ = ["bounded"]
 
 Floats = NDArray[np.float64]
 
+_ROUNDING = 1e-24  # squared standard error of values that are equal but for the last bits
+
 
 def bounded(
     values: ArrayLike,
@@ -116,10 +118,10 @@ def bounded(
 def _wilson(mean: float, error: float, prompts: int, most: float, t: float) -> tuple[float, float]:
     binomial = mean * (1 - mean)
     # Equal values are no proof that all prompts are equal: they count as yes-or-no prompts.
-    n = min(binomial / error, most) if error > 0 and binomial > 0 else float(prompts)
+    n = min(binomial / error, most) if error > _ROUNDING and binomial > 0 else float(prompts)
     centre = (mean + t**2 / (2 * n)) / (1 + t**2 / n)
     reach = t / (1 + t**2 / n) * math.sqrt(binomial / n + t**2 / (4 * n**2))
     # On a bound the end is the bound, whatever rounding says.
-    low = 0.0 if mean == 0 else max(centre - reach, 0.0)
-    high = 1.0 if mean == 1 else min(centre + reach, 1.0)
+    low = 0.0 if mean == 0 else min(max(centre - reach, 0.0), mean)
+    high = 1.0 if mean == 1 else max(min(centre + reach, 1.0), mean)
     return low, high

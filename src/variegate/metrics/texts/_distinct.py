@@ -38,7 +38,13 @@ def distinct_n(texts: Sequence[Text], *, n: int) -> float:
     return float(distinct_by_set(NGrams(texts, [len(texts)]), n=n)[0])
 
 
-def ead(texts: Sequence[Text], *, vocab_size: int, max_n: int = 5) -> float:
+def ead(
+    texts: Sequence[Text],
+    *,
+    vocab_size: int,
+    max_n: int = 5,
+    compat: Literal["kirk"] | None = None,
+) -> float:
     """Distinct n-grams against what as many draws from a uniform vocabulary would give.
 
     N / (V (1 - (1 - 1/V)^C)), averaged over the orders n = 1 .. max_n that occur. The division
@@ -48,6 +54,8 @@ def ead(texts: Sequence[Text], *, vocab_size: int, max_n: int = 5) -> float:
         texts: texts, or sequences of words.
         vocab_size: V, the number of words there could be; part of the result, report it.
         max_n: longest n-gram.
+        compat: ``"kirk"`` splits at spaces after full stops and line ends are deleted, and
+            counts an order without n-grams as 0: with V = 50257, the number Kirk 2023 prints.
 
     Returns:
         About 0 (one word repeated; 1/C) to 1 (as various as uniform draws); a little more is
@@ -62,8 +70,21 @@ def ead(texts: Sequence[Text], *, vocab_size: int, max_n: int = 5) -> float:
     Source: `Liu 2022 <https://arxiv.org/abs/2202.13587>`_; averaged over orders as in `Kirk 2023
     <https://arxiv.org/abs/2310.06452>`_.
     """
+    if compat == "kirk":
+        # Its own words, so that 'plum.' and 'plum' are one but 'plum,' is another.
+        split = [
+            text.replace(".", "").replace("\n", "").split(" ") if isinstance(text, str) else text
+            for text in texts
+        ]
+        texts = [[word for word in one if word] for one in split]
+    elif compat is not None:
+        raise UsageError(f"Expected compat of None or 'kirk', got {compat!r}.")
     grams = NGrams(texts, [len(texts)])
-    return float(ead_by_set(grams, vocab_size=vocab_size, max_n=max_n)[0])
+    value = float(ead_by_set(grams, vocab_size=vocab_size, max_n=max_n)[0])
+    if compat == "kirk":
+        there = sum(bool(grams.total(n)[0]) for n in range(1, max_n + 1))
+        return value * there / max_n if there else 0.0
+    return value
 
 
 def ngram_diversity(

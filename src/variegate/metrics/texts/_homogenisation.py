@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -17,7 +18,12 @@ Overlap = Literal["rouge-l", "rouge-1"]
 """What two texts share: their longest common subsequence of words, or their words."""
 
 
-def homogenisation(texts: Sequence[Text], *, by: Overlap = "rouge-l") -> float:
+def homogenisation(
+    texts: Sequence[Text],
+    *,
+    by: Overlap = "rouge-l",
+    compat: Literal["diversity"] | None = None,
+) -> float:
     """Mean overlap of the pairs of a set.
 
     (2 / (n (n - 1))) Σ_{i<j} 2 m_ij / (N_i + N_j), where m_ij is the length of the longest
@@ -27,13 +33,16 @@ def homogenisation(texts: Sequence[Text], *, by: Overlap = "rouge-l") -> float:
     Args:
         texts: texts, or sequences of words.
         by: what is common to two texts.
+        compat: ``"diversity"`` takes lower-case runs of a to z and digits for words and gives 1
+            where no two texts share any: the numbers of the package of `Shaib 2024
+            <https://arxiv.org/abs/2403.00553>`_, which rounds them to three digits.
 
     Returns:
         0 (no two share a word) to 1 (all the same): higher is LESS various. Its expectation does
         not depend on n. Two texts without words are the same text. NaN for n < 2.
 
     Raises:
-        UsageError: another overlap.
+        UsageError: another overlap or compat.
 
     Example:
         >>> homogenisation(["a b c d", "a x c d"])
@@ -47,15 +56,23 @@ def homogenisation(texts: Sequence[Text], *, by: Overlap = "rouge-l") -> float:
     """
     if by not in get_args(Overlap):
         raise UsageError(f"Expected an overlap of {', '.join(get_args(Overlap))}, got {by!r}.")
-    split = [words(text) for text in texts]
+    if compat not in (None, "diversity"):
+        raise UsageError(f"Expected compat of None or 'diversity', got {compat!r}.")
+    split = [_plain_words(text) if compat else words(text) for text in texts]
     n = len(split)
     if n < 2:
         return float("nan")
     lengths = np.array([len(one) for one in split])
     common = _in_order(split) if by == "rouge-l" else _in_any_order(split)
     both = lengths[:, None] + lengths[None, :]
-    overlap = np.where(both > 0, 2 * common / np.maximum(both, 1), 1.0)
-    return float(np.triu(overlap, k=1).sum() / (n * (n - 1) / 2))
+    overlap = np.where(both > 0, 2 * common / np.maximum(both, 1), 0.0 if compat else 1.0)
+    mean = float(np.triu(overlap, k=1).sum() / (n * (n - 1) / 2))
+    return 1.0 if compat and mean == 0 else mean
+
+
+def _plain_words(text: Text) -> list[str]:
+    joined = text if isinstance(text, str) else " ".join(text)
+    return re.findall(r"[a-z0-9]+", joined.lower())
 
 
 def _in_order(split: Sequence[Sequence[str]]) -> NDArray[np.float64]:
