@@ -62,6 +62,7 @@ from variegate.metrics.reliability import (
 )
 from variegate.metrics.similarity import (
     ConditionalVendi,
+    Moments,
     Partition,
     dcscore,
     ead_across,
@@ -133,6 +134,7 @@ __all__ = [
     "rke",
     "rke_within",
     "pairwise_diversity",
+    "Moments",
     "log_determinant",
     "log_determinant_distance",
     "population_volume",

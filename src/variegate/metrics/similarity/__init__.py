@@ -15,6 +15,7 @@ from variegate.metrics.similarity._leinster_cobbold import (
     partition,
     sample_coverage,
 )
+from variegate.metrics.similarity._moments import Moments
 from variegate.metrics.similarity._pairwise import pairwise_diversity
 from variegate.metrics.similarity._vendi import vendi, vendi_sensitivity
 from variegate.metrics.similarity._vendi_forms import (
@@ -34,6 +35,7 @@ __all__ = [
     "rke",
     "rke_within",
     "pairwise_diversity",
+    "Moments",
     "log_determinant",
     "log_determinant_distance",
     "population_volume",

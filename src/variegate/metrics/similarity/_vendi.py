@@ -14,7 +14,7 @@ from variegate.errors import DataError, UsageError
 from variegate.metrics._arrays import finite, refuse_bad, unit_rows
 from variegate.metrics.similarity._gram import SINGLE, gram, gram_single
 
-__all__ = ["effective_number", "spectrum", "vendi", "vendi_sensitivity"]
+__all__ = ["effective_number", "spectrum", "vendi", "vendi_sensitivity", "without_dust"]
 
 Floats = NDArray[np.float64]
 
@@ -139,7 +139,7 @@ def spectrum(
     width = max((part.shape[-1] for part in parts), default=0)
     padded = [np.pad(part, [(0, 0), (width - part.shape[-1], 0)]) for part in parts]
     lam = np.concatenate([np.empty((0, width)), *padded])
-    return _without_dust(lam, X.shape[-2]).reshape(*X.shape[:-2], width)
+    return without_dust(lam, X.shape[-2]).reshape(*X.shape[:-2], width)
 
 
 def effective_number(shares: Floats, q: float) -> Floats:
@@ -249,10 +249,10 @@ def _of_kernel(given: NDArray[Any], weights: ArrayLike | None, indefinite: str) 
             UserWarning,
             stacklevel=4,
         )
-    return _without_dust(lam, n, precision)
+    return without_dust(lam, n, precision)
 
 
-def _without_dust(lam: Floats, n: int, precision: float = _EPS) -> Floats:
+def without_dust(lam: Floats, n: int, precision: float = _EPS) -> Floats:
     """Eigenvalues that sum to 1; what rounding alone could have made is no mode."""
     if not lam.size:
         return lam
