@@ -243,7 +243,7 @@ def test_blocks_change_nothing(monkeypatch):
         return [*numbers(prdc(x, y)), soft.precision, soft.recall, knn_kl(x, y)]
 
     whole = everything()
-    monkeypatch.setattr("variegate.divergences._points._BLOCK", 64)
+    monkeypatch.setattr("variegate.divergences._distances._BLOCK", 64)
     assert everything() == pytest.approx(whole, abs=1e-12)
 
 

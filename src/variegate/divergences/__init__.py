@@ -5,7 +5,8 @@
   slope and its conjugate; objectives are built on this table.
 - From samples: `kl_samples`, with the law of what its gradient does; `psi` between two
   histograms, with its error and its test.
-- Between two sets of points: `sinkhorn`, `mmd`, `energy_distance`, `cauchy_schwarz`.
+- Between two sets of points: `sinkhorn`, `mmd`, `energy_distance`, `cauchy_schwarz`; and, for
+  whatever else compares all points with all, `squared_distances` block by block.
 
 Directions are always those of the arguments: ``kl(p, q)`` is E_p ln p/q. In training, p is the
 policy and q the reference, so *reverse* KL is KL(policy ‖ reference) and *forward* KL is
@@ -23,6 +24,7 @@ from variegate.divergences._between import (
     renyi,
     total_variation,
 )
+from variegate.divergences._distances import squared_distances, two_sets
 from variegate.divergences._generators import Generator, generator, generator_names
 from variegate.divergences._samples import kl_samples
 from variegate.divergences._sinkhorn import sinkhorn
@@ -49,4 +51,6 @@ __all__ = [
     "mmd",
     "energy_distance",
     "cauchy_schwarz",
+    "two_sets",
+    "squared_distances",
 ]

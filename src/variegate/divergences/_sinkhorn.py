@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from variegate.divergences._points import squared_distances, two_sets
+from variegate.divergences._distances import squared_distances, two_sets
 from variegate.errors import UnknownName, UsageError
 
 __all__ = ["sinkhorn"]

@@ -16,7 +16,8 @@ How alike the outputs of a prompt are, by meaning, by answer, by words:
 
 Some need more than a table of samples, so they are called by hand: a set against a reference
 (`prdc`, `mauve`, `knn_kl`), training data (`novel_sum`, `diversity_coefficient`), and how far a
-score is to be trusted (`ece`, `harmony`). `kl`, `js`, `jeffreys`, `fisher_rao` and `psi` are handed
+score is to be trusted (`ece`, `harmony`), what a spread goes along with (`neural_collapse`,
+`distance_correlation`). `kl`, `js`, `jeffreys`, `fisher_rao` and `psi` are handed
 on from `variegate.divergences`.
 """
 
@@ -35,20 +36,26 @@ from variegate.metrics.answers import (
     coverage_recall,
     default_share,
     distinct_at_k,
+    draws_needed,
+    expected_share_error,
     gini_simpson,
     holm,
     kl_to_uniform,
     pass_at_k,
     pass_at_k_interval,
+    perspective_recall,
     side_by_side,
     unique_correct_at_k,
     utility_at_k,
 )
 from variegate.metrics.reference import (
+    Coverage,
+    Density,
     Mauve,
     Prdc,
     PrecisionRecall,
     frontier_integral,
+    kernel_density,
     knn_entropy,
     knn_kl,
     mauve,
@@ -57,6 +64,8 @@ from variegate.metrics.reference import (
     probabilistic_precision_recall,
 )
 from variegate.metrics.reliability import (
+    BeyondQuality,
+    beyond_quality,
     ece,
     harmony,
 )
@@ -84,6 +93,18 @@ from variegate.metrics.similarity import (
     vendi_sensitivity,
     vendi_truncated,
 )
+from variegate.metrics.structure import (
+    NeuralCollapse,
+    PartialInformation,
+    confusion_norm,
+    distance_correlation,
+    mutual_information,
+    neural_collapse,
+    partial_information,
+    smile,
+    student_distance,
+    transfer_rate,
+)
 from variegate.metrics.texts import (
     Overlap,
     common_length,
@@ -108,6 +129,7 @@ from variegate.metrics.tokens import (
     entropy_by_position,
     min_k,
     min_k_plus,
+    surprise,
     token_entropy,
 )
 from variegate.metrics.training_data import (
@@ -155,6 +177,9 @@ __all__ = [
     "coverage_recall",
     "kl_to_uniform",
     "UniformGap",
+    "perspective_recall",
+    "draws_needed",
+    "expected_share_error",
     "ead",
     "distinct_n",
     "ngram_diversity",
@@ -169,6 +194,7 @@ __all__ = [
     "maas",
     "branching_factor",
     "token_entropy",
+    "surprise",
     "entropy_by_position",
     "min_k",
     "min_k_plus",
@@ -188,12 +214,15 @@ __all__ = [
     "truncated",
     "prdc",
     "Prdc",
+    "Coverage",
     "probabilistic_precision_recall",
     "PrecisionRecall",
     "mauve",
     "mauve_of_features",
     "Mauve",
     "frontier_integral",
+    "kernel_density",
+    "Density",
     "knn_entropy",
     "knn_kl",
     "kl",
@@ -206,4 +235,16 @@ __all__ = [
     "ece",
     "harmony",
     "words",
+    "beyond_quality",
+    "BeyondQuality",
+    "neural_collapse",
+    "NeuralCollapse",
+    "distance_correlation",
+    "smile",
+    "mutual_information",
+    "partial_information",
+    "PartialInformation",
+    "student_distance",
+    "confusion_norm",
+    "transfer_rate",
 ]

@@ -1,5 +1,7 @@
 """A set against a reference set: fidelity, coverage, and divergences through neighbours."""
 
+from variegate.metrics.reference._coverage import Coverage
+from variegate.metrics.reference._density import Density, kernel_density
 from variegate.metrics.reference._knn import knn_entropy, knn_kl
 from variegate.metrics.reference._mauve import Mauve, frontier_integral, mauve, mauve_of_features
 from variegate.metrics.reference._prdc import (
@@ -12,12 +14,15 @@ from variegate.metrics.reference._prdc import (
 __all__ = [
     "prdc",
     "Prdc",
+    "Coverage",
     "probabilistic_precision_recall",
     "PrecisionRecall",
     "mauve",
     "mauve_of_features",
     "Mauve",
     "frontier_integral",
+    "kernel_density",
+    "Density",
     "knn_entropy",
     "knn_kl",
 ]

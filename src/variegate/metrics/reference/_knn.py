@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from variegate.divergences._points import two_sets
+from variegate.divergences import two_sets
 from variegate.errors import DataError
 from variegate.metrics.reference._neighbours import kth_squared_distance
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from variegate.divergences._points import squared_distances
+from variegate.divergences import squared_distances
 from variegate.errors import UsageError
 
-__all__ = ["kth_squared_distance"]
+__all__ = ["kth_squared_distance", "rim"]
 
 Floats = NDArray[np.float64]
 
@@ -29,3 +29,12 @@ def kth_squared_distance(x: Floats, y: Floats | None = None, *, k: int) -> Float
         gap = x[start : start + len(squared)] - others[nearest]
         found[start : start + len(squared)] = np.einsum("id,id->i", gap, gap)
     return found
+
+
+def rim(x: Floats, y: Floats) -> float:
+    """What the squared distance of two points this far out may be wrong by."""
+    return 8 * float(np.finfo(np.float64).eps) * (_largest(x) + _largest(y))
+
+
+def _largest(points: Floats) -> float:
+    return float(np.einsum("id,id->i", points, points).max(initial=0.0))

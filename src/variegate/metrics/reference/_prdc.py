@@ -7,15 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from variegate.divergences._points import squared_distances, two_sets
+from variegate.divergences import squared_distances, two_sets
 from variegate.errors import UsageError
-from variegate.metrics.reference._neighbours import kth_squared_distance
+from variegate.metrics.reference._neighbours import kth_squared_distance, rim
 
 __all__ = ["Prdc", "PrecisionRecall", "prdc", "probabilistic_precision_recall"]
 
 Floats = NDArray[np.float64]
-
-_EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,16 +84,15 @@ def prdc(real: ArrayLike, generated: ArrayLike, *, k: int = 5) -> Prdc:
     """
     x, y = two_sets(real, generated)
     own, other = kth_squared_distance(x, k=k), kth_squared_distance(y, k=k)
-    # What the distance between points this far out may be wrong by.
-    rim = 8 * _EPS * (_largest(x) + _largest(y))
+    edge = rim(x, y)
     inside_real, hit_by_real = np.zeros(len(y), dtype=np.int64), np.zeros(len(y), dtype=bool)
     covered, recalled = np.zeros(len(x), dtype=bool), np.zeros(len(x), dtype=bool)
     for start, squared in squared_distances(x, y):
         rows = slice(start, start + len(squared))
-        within = squared < own[rows, None] - rim
+        within = squared < own[rows, None] - edge
         inside_real += within.sum(axis=0)
         covered[rows] = within.any(axis=1)
-        within = squared < other - rim
+        within = squared < other - edge
         hit_by_real |= within.any(axis=0)
         recalled[rows] = within.any(axis=1)
     precision, recall = float((inside_real > 0).mean()), float(recalled.mean())
@@ -195,7 +192,3 @@ def _log_outside(distance: Floats, radius: float) -> Floats:
             return np.where(distance == 0, -np.inf, 0.0)
         outside: Floats = np.log(np.minimum(distance / radius, 1.0))
         return outside
-
-
-def _largest(points: Floats) -> float:
-    return float(np.einsum("id,id->i", points, points).max())

@@ -18,7 +18,27 @@ _ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
 
 def two_sets(x: ArrayLike, y: ArrayLike, *, least: int = 1) -> tuple[Floats, Floats]:
-    """Both as (n, d) and (m, d), moved to the mean of x, where distances keep their digits."""
+    """Bring two sets of points to where the distances between them keep their digits.
+
+    Both are moved by the mean of x: far from the origin, the products that distances are made of
+    would cancel.
+
+    Args:
+        x: (n, d) or (n,) points.
+        y: (m, d) or (m,) points.
+        least: points each set must have.
+
+    Returns:
+        (n, d) and (m, d) in float64.
+
+    Raises:
+        DataError: NaN or Inf.
+        UsageError: points of other dimension, or fewer than `least`.
+
+    Example:
+        >>> two_sets([4.0, 6.0], [5.0])[1].tolist()
+        [[0.0]]
+    """
     left, right = _points(x, least), _points(y, least)
     if left.shape[1] != right.shape[1]:
         raise UsageError(
@@ -29,7 +49,23 @@ def two_sets(x: ArrayLike, y: ArrayLike, *, least: int = 1) -> tuple[Floats, Flo
 
 
 def squared_distances(x: Floats, y: Floats) -> Iterator[tuple[int, Floats]]:
-    """(first row, squared distances of a block of rows of x to all of y)."""
+    """Squared distances of all of x to all of y, a block of rows of x at a time.
+
+    ‖x‖² + ‖y‖² - 2 x·y, one matrix product a block; no more than 32 MB are held, or one row.
+
+    Args:
+        x: (n, d) points, as from `two_sets`.
+        y: (m, d) points.
+
+    Yields:
+        The first row of the block, and the (rows, m) squared distances, fresh for the taking.
+        What is 0 to rounding is 0.
+
+    Example:
+        >>> x, y = two_sets([0.0, 1.0], [3.0])
+        >>> [(start, block.tolist()) for start, block in squared_distances(x, y)]
+        [(0, [[9.0], [4.0]])]
+    """
     left, right = np.einsum("id,id->i", x, x), np.einsum("id,id->i", y, y)
     rows = max(1, _BLOCK // len(y))
     for start in range(0, len(x), rows):
