@@ -4,6 +4,8 @@ The kernels take dicts of tensors by name and compute in float32, whatever the s
 a weight of 1 or 0 asks for one of the inputs, they copy it bit for bit.
 
 - `linear`, `slerp`, `task_arithmetic`: paths between models and sums of what training added.
+- `ties`, `dare`: what training added, without noise and without quarrels.
+- `fisher`, `estimate_fisher`: averages in which each entry counts where its model cares.
 
 torch is loaded with the first name that needs it.
 """
@@ -14,18 +16,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from variegate.merging._dare import dare
+    from variegate.merging._estimate_fisher import estimate_fisher
+    from variegate.merging._fisher import fisher
     from variegate.merging._linear import linear, task_arithmetic
     from variegate.merging._slerp import slerp
+    from variegate.merging._ties import ties
 
 _HOMES = {
+    "_dare": ("dare",),
+    "_estimate_fisher": ("estimate_fisher",),
+    "_fisher": ("fisher",),
     "_linear": ("linear", "task_arithmetic"),
     "_slerp": ("slerp",),
+    "_ties": ("ties",),
 }
 
 __all__ = [
     "linear",
     "slerp",
     "task_arithmetic",
+    "ties",
+    "dare",
+    "fisher",
+    "estimate_fisher",
 ]
 
 

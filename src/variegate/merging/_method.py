@@ -42,29 +42,31 @@ class Scan(Protocol):
 class Method(Protocol):
     """How the pieces of several models become one."""
 
-    def only(self, name: str) -> int | None:
+    def only(self, name: str, /) -> int | None:
         """Which model a tensor is copied from, storage and all; None where it is computed."""
 
-    def prepare(self, scan: Scan) -> None:
+    def prepare(self, scan: Scan, /) -> None:
         """Look at all pieces before the first is merged."""
 
-    def merge(self, piece: Piece) -> torch.Tensor:
+    def merge(self, piece: Piece, /) -> torch.Tensor:
         """One piece of the result, in float32."""
 
 
-def apply(models: Sequence[Weights], method: Method) -> dict[str, torch.Tensor]:
-    """Run a method over dicts of tensors.
+def apply(
+    models: Sequence[Weights], method: Method, *, beside: Sequence[Weights] = ()
+) -> dict[str, torch.Tensor]:
+    """Run a method over dicts of tensors; those `beside` are read with them, not merged.
 
     Raises:
         UsageError: no models, other names, other shapes, or integers that are not the same.
     """
-    agree(models)
+    agree([*models, *beside], whole_numbers=not beside)
     first = models[0]
     computed = [n for n in first if first[n].is_floating_point() and method.only(n) is None]
 
     def scan(look: Callable[[Piece], Found]) -> Iterator[Found]:
         for name in computed:
-            yield from (look(piece) for piece in _pieces(name, models))
+            yield from (look(piece) for piece in _pieces(name, [*models, *beside]))
 
     with torch.no_grad():
         if computed:
@@ -72,14 +74,14 @@ def apply(models: Sequence[Weights], method: Method) -> dict[str, torch.Tensor]:
         merged = {}
         for name in first:
             if name in computed:
-                parts = [method.merge(piece) for piece in _pieces(name, models)]
+                parts = [method.merge(piece) for piece in _pieces(name, [*models, *beside])]
                 merged[name] = torch.cat(parts).reshape(first[name].shape).to(_dtype(name, models))
             else:
                 merged[name] = models[method.only(name) or 0][name].detach().clone()
     return merged
 
 
-def agree(models: Sequence[Weights]) -> None:
+def agree(models: Sequence[Weights], *, whole_numbers: bool = True) -> None:
     """Refuse models that do not have the same tensors."""
     if not models:
         raise UsageError("Expected at least one model to merge, got none.")
@@ -90,7 +92,7 @@ def agree(models: Sequence[Weights]) -> None:
             a, b = first[name], other[name]
             if a.shape != b.shape:
                 wrong.append(f"{name} is {tuple(a.shape)} and {tuple(b.shape)} in model {number}")
-            elif not a.is_floating_point() and not torch.equal(a, b):
+            elif whole_numbers and not a.is_floating_point() and not torch.equal(a, b):
                 wrong.append(f"{name} holds whole numbers that differ in model {number}")
     if wrong:
         raise UsageError(
