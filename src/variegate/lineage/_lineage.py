@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,15 +10,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from variegate.errors import DataError
 from variegate.models import Format, Sampling
+from variegate.samples import did_you_mean, read_described
 
 __all__ = ["Lineage", "Stage"]
 
@@ -66,7 +62,7 @@ class Stage(BaseModel):
         if (self.model is None) == (self.samples is None):
             found = "neither" if self.model is None else "both"
             raise PydanticCustomError(
-                "source", "expected either 'model' or 'samples', found {found}", {"found": found}
+                "described", "expected either 'model' or 'samples', found {found}", {"found": found}
             )
         return self
 
@@ -140,7 +136,7 @@ class Lineage(BaseModel):
                 raise _at(
                     index,
                     "parent",
-                    f"no stage is named {stage.parent!r}" + _near(stage.parent, parents),
+                    f"no stage is named {stage.parent!r}" + did_you_mean(stage.parent, parents),
                 )
         if len(roots) > 1:
             names = " and ".join(repr(name) for _, name in roots)
@@ -157,7 +153,7 @@ class Lineage(BaseModel):
                 at = parents[at]
         if self.prompts is None and any(stage.model is not None for stage in self.stages):
             raise PydanticCustomError(
-                "prompts", "expected 'prompts', since a stage has a model to ask"
+                "described", "expected 'prompts', since a stage has a model to ask"
             )
         return self
 
@@ -217,29 +213,7 @@ class Lineage(BaseModel):
             DataError: the file is not there, is not TOML, or does not describe a tree of stages;
                 the message names the line and the key.
         """
-        path = Path(path)
-        try:
-            text = path.read_bytes().decode("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8"
-            raise DataError(
-                f"{path}: cannot be read: {reason}.", hint="Name a LINEAGE.toml file."
-            ) from error
-        try:
-            tables = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-            raise DataError(
-                f"{path}: not TOML: {error}.", hint="See the LINEAGE.toml in the docs."
-            ) from None
-        try:
-            return cls.model_validate(tables, context={"folder": path.resolve().parent})
-        except ValidationError as error:
-            keys, words = _first_problem(error)
-            line = _line_of(text, keys)
-            where = f"{path}:{line}" if line else str(path)
-            raise DataError(
-                f"{where}: {_spelled(keys)}{words}.", hint="See the LINEAGE.toml in the docs."
-            ) from None
+        return read_described(path, cls, example="LINEAGE.toml")
 
 
 def _resolved(value: Any, info: ValidationInfo) -> Any:
@@ -250,57 +224,6 @@ def _resolved(value: Any, info: ValidationInfo) -> Any:
 
 
 def _at(index: int, key: str, words: str) -> PydanticCustomError:
-    return PydanticCustomError("tree", "{words}", {"words": words, "keys": ("stages", index, key)})
-
-
-def _near(word: str, known: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"
-
-
-def _first_problem(error: ValidationError) -> tuple[tuple[str | int, ...], str]:
-    """Return the keys and the words of the first thing that is wrong."""
-    first = error.errors(include_url=False)[0]
-    keys = tuple(first.get("ctx", {}).get("keys", first["loc"]))
-    if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        known = _known_keys(keys[:-1])
-        return keys, "unknown key" + _near(str(keys[-1]), known).rstrip("?")
-    if first["type"] == "missing":
-        return keys, "is missing"
-    message = first["msg"].removeprefix("Value error, ")
-    got = first.get("input")
-    if first["type"] not in ("tree", "source", "prompts") and isinstance(got, str | int | float):
-        message += f", found {got!r}"
-    return keys, message[0].lower() + message[1:].rstrip(".")
-
-
-def _known_keys(parent: tuple[str | int, ...]) -> Mapping[str, Any]:
-    if not parent:
-        return Lineage.model_fields
-    return Sampling.__dataclass_fields__ if parent[0] == "sampling" else Stage.model_fields
-
-
-def _spelled(keys: tuple[str | int, ...]) -> str:
-    words = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".")
-    return f"{words}: " if words else ""
-
-
-def _line_of(text: str, keys: tuple[str | int, ...]) -> int | None:
-    """Find the line a key stands on; the line of its table where the key is not there."""
-    wanted_table = keys[0] if len(keys) > 1 else None
-    wanted_index = keys[1] if len(keys) > 1 and isinstance(keys[1], int) else 0
-    key = keys[-1] if keys and isinstance(keys[-1], str) else None
-    table, index, table_line = None, 0, None
-    for number, line in enumerate(text.split("\n"), start=1):
-        header = re.match(r"\s*\[\[?\s*([\w-]+)\s*\]\]?", line)
-        if header:
-            index = index + 1 if header[1] == table else 0
-            table = header[1]
-            if keys == (table,):
-                return number
-        if table == wanted_table and index == wanted_index:
-            if header:
-                table_line = number
-            if key and re.match(rf"""\s*["']?{re.escape(key)}["']?\s*=""", line):
-                return number
-    return table_line
+    return PydanticCustomError(
+        "described", "{words}", {"words": words, "keys": ("stages", index, key)}
+    )

@@ -13,6 +13,7 @@ a file only through `redact`.
 
 from variegate.samples._atomic import write_atomically
 from variegate.samples._clean import clean_text
+from variegate.samples._described import did_you_mean, read_described
 from variegate.samples._identity import sample_id, sample_ids, settings_hash
 from variegate.samples._prompt import Prompt, prompt_hash, read_prompts
 from variegate.samples._read import read
@@ -39,6 +40,9 @@ __all__ = [
     "Prompt",
     "prompt_hash",
     "read_prompts",
+    # what people write about a run
+    "read_described",
+    "did_you_mean",
     # where a run keeps it
     "RunDirectory",
     "read_run",
