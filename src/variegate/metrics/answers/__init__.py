@@ -2,9 +2,11 @@
 
 from variegate.metrics.answers._attributes import attribute_entropy, cluster_score, default_share
 from variegate.metrics.answers._classes import distinct_at_k, gini_simpson, unique_correct_at_k
+from variegate.metrics.answers._draws_needed import draws_needed, expected_share_error
 from variegate.metrics.answers._entropy import answer_entropy
 from variegate.metrics.answers._known_answers import UniformGap, coverage_recall, kl_to_uniform
 from variegate.metrics.answers._pass_at_k import accuracy, pass_at_k, pass_at_k_interval
+from variegate.metrics.answers._perspectives import perspective_recall
 from variegate.metrics.answers._side_by_side import SideBySide, holm, side_by_side
 from variegate.metrics.answers._utility import utility_at_k
 
@@ -19,6 +21,9 @@ __all__ = [
     "coverage_recall",
     "kl_to_uniform",
     "UniformGap",
+    "perspective_recall",
+    "draws_needed",
+    "expected_share_error",
     "accuracy",
     "pass_at_k",
     "pass_at_k_interval",

@@ -1,9 +1,12 @@
-"""How far a score is to be trusted: calibration, and whether one cluster drives a mean."""
+"""How far a score is to be trusted: calibration, a mean of unequal parts, quality in disguise."""
 
+from variegate.metrics.reliability._beyond_quality import BeyondQuality, beyond_quality
 from variegate.metrics.reliability._calibration import ece
 from variegate.metrics.reliability._harmony import harmony
 
 __all__ = [
     "ece",
     "harmony",
+    "beyond_quality",
+    "BeyondQuality",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -22,6 +24,7 @@ def ece(
     bins: int = 15,
     kind: Literal["equal-width", "equal-mass"] = "equal-width",
     debiased: bool = False,
+    clusters: ArrayLike | None = None,
     resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
@@ -47,7 +50,9 @@ def ece(
         kind: bins of equal width on [0, 1], a confidence on an edge in the upper one; or of
             equal numbers of items in order of confidence, equal confidences kept together.
         debiased: take the bias out; the value may then be a little below 0.
-        resamples: of the items.
+        clusters: (n,) labels of items that hang together, such as outputs of one prompt: they
+            are resampled as one, and chance is told from a gap by their spread.
+        resamples: of the items, or clusters.
         level: confidence level.
         seed: of the resamples.
 
@@ -74,25 +79,37 @@ def ece(
     stated, right = _checked(confidences, correct, bins)
     bin_of = _bins(stated, bins, kind)
     gaps = right - stated
-    table = np.zeros((len(gaps), bins))
-    table[np.arange(len(gaps)), bin_of] = gaps
-    n = len(gaps)
+    items = len(gaps)
+    unit = np.arange(items)
+    if clusters is not None:
+        labels = np.asarray(clusters)
+        if labels.shape != gaps.shape:
+            raise UsageError(f"Expected a cluster an item, got {labels.shape} for {items} items.")
+        unit = np.unique(labels, return_inverse=True)[1]
+    n = int(unit.max(initial=-1)) + 1
+    table = np.zeros((n, bins))
+    np.add.at(table, (unit, bin_of), gaps)
+    there = np.zeros((n, bins), dtype=bool)
+    there[unit, bin_of] = True
     plain = thinned = low = high = float("nan")
     if n:
-        plain = float(np.abs(table.sum(axis=0)).sum() / n)
-        thinned = float(_thinned(gaps, bin_of, bins).sum() / n)
+        plain = float(np.abs(table.sum(axis=0)).sum() / items)
+        thinned = float(_thinned(table, there).sum() / items)
     if n > 1:
-        means = np.abs(resampled_means(table, resamples=resamples, seed=seed)).sum(axis=1)
+        sizes = np.bincount(unit, minlength=n)
+        drawn = resampled_means(np.column_stack([table, sizes]), resamples=resamples, seed=seed)
+        means = np.abs(drawn[:, :-1]).sum(axis=1) / drawn[:, -1]
         ends = interval(means - means.mean(), level=level)
         low, high = max(thinned + float(ends[0]), 0.0), plain + float(ends[1])
+    what = "item" if clusters is None else "cluster"
     return Estimate(
         value=thinned if debiased else plain,
         low=low,
         high=high,
         n_prompts=n,
         level=level,
-        method=f"bootstrap over items, around both forms, B={resamples}",
-        note="" if n > 1 else "one item gives no interval" if n else "no item",
+        method=f"bootstrap over {what}s, around both forms, B={resamples}",
+        note="" if n > 1 else f"one {what} gives no interval" if n else "no item",
         settings={
             "bins": bins,
             "kind": kind,
@@ -103,13 +120,26 @@ def ece(
     )
 
 
-def _thinned(gaps: Floats, bin_of: NDArray[np.int64], bins: int) -> Floats:
-    """(bins,) the size of each bin's sum of gaps, without what chance adds to it."""
+def ece_within(
+    confidences: Sequence[ArrayLike], correct: Sequence[ArrayLike], *, level: float = 0.95
+) -> Estimate:
+    """`ece`, debiased, over the outputs of many prompts, with prompts as clusters."""
+    sizes = [len(np.asarray(one)) for one in confidences]
+    prompt = np.repeat(np.arange(len(sizes)), sizes)
+    joined = [
+        np.concatenate([np.zeros(0), *map(np.asarray, sets)]) for sets in (confidences, correct)
+    ]
+    found = ece(*joined, debiased=True, clusters=prompt, level=level)
+    return replace(found, value=max(found.value, 0.0), n_prompts=sum(map(bool, sizes)))
+
+
+def _thinned(gaps: Floats, there: NDArray[np.bool_]) -> Floats:
+    """(bins,) the size of each bin's sum of gaps (units, bins), without what chance adds to it."""
     from scipy.special import ndtr
 
-    counts = np.bincount(bin_of, minlength=bins)
-    sums = np.bincount(bin_of, weights=gaps, minlength=bins)
-    squares = np.bincount(bin_of, weights=gaps**2, minlength=bins)
+    bins = gaps.shape[1]
+    counts, sums = there.sum(axis=0), gaps.sum(axis=0)
+    squares = (gaps**2).sum(axis=0)
     around = np.clip(squares - sums**2 / np.maximum(counts, 1), 0.0, None)
     error = np.sqrt(around * counts / np.maximum(counts - 1, 1))
     u = np.divide(sums, error, out=np.full(bins, np.inf), where=error > 0)
