@@ -1,0 +1,268 @@
+"""Log-probabilities as a checked table of rows, the head of each row, and the way back.
+
+Every rule is written once on this table. A torch tensor on the CPU is read and given back as a
+numpy view, without a copy; a tensor on a device, or one that carries gradients, stays torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import array_api_compat
+
+from variegate.errors import DataError, UsageError
+
+__all__ = [
+    "SLACK",
+    "Array",
+    "Head",
+    "Rows",
+    "cut",
+    "entropies",
+    "greedy",
+    "heads",
+    "keep",
+    "open_all",
+]
+
+Array = Any
+"""A numpy array or a torch tensor."""
+
+SLACK = 1e-12
+"""A token at a threshold, or a mass that reaches its target, counts to within rounding."""
+
+_LOWEST = -1e300  # below every log-probability that is one, above -inf
+_EMPTY = -800.0  # exp of it is 0 in float64, and 0 · -800 is 0 where 0 · -inf is NaN
+
+
+class Rows:
+    """Log-probabilities (..., V) as a float64 table (R, V), checked.
+
+    Raises:
+        UsageError: no vocabulary axis.
+        DataError: NaN, +inf, a value above 0, or a row without any token.
+    """
+
+    __slots__ = ("empty", "given", "lp", "peak", "shape", "xp")
+
+    def __init__(self, given: Array) -> None:
+        self.given = given
+        array = given
+        if array_api_compat.is_torch_array(given):
+            if given.device.type == "cpu" and not given.requires_grad:
+                array = given.double().numpy()
+        elif not array_api_compat.is_numpy_array(given):
+            raise UsageError(
+                f"Expected a numpy array or a torch tensor, got {type(given).__name__}."
+            )
+        self.shape = tuple(array.shape)
+        if not self.shape or not self.shape[-1]:
+            raise UsageError(f"Expected log-probabilities of shape (..., V), got {self.shape}.")
+        self.xp = array_api_compat.array_namespace(array)
+        array = self.xp.astype(array, self.xp.float64, copy=False)
+        self.lp = self.xp.reshape(array, (-1, self.shape[-1])) if 0 not in self.shape else array
+        self.empty = 0 in self.shape
+        self.peak: Array = None if self.empty else self._peak()
+
+    def _peak(self) -> Array:
+        # The largest entry is NaN or inf where any is, and -inf where a row has no token.
+        peak = self.xp.max(self.lp, axis=-1, keepdims=True)
+        sound = (peak <= 1e-6) & (peak > -self.xp.inf)
+        if not bool(self.xp.all(sound)):
+            row = int(self.xp.argmax(self.xp.astype(~sound[:, 0], self.xp.int8)))
+            self._refuse(row, float(peak[row, 0]))
+        return peak
+
+    def _refuse(self, row: int, peak: float) -> None:
+        xp = self.xp
+        if peak == -xp.inf:
+            raise DataError(
+                f"Row {row} leaves no token: every log-probability is -inf.",
+                hint="A mask before this rule dropped the whole vocabulary.",
+            )
+        if abs(peak) < xp.inf:
+            raise DataError(
+                f"Expected log-probabilities, at most 0; row {row} holds {peak:.4g}.",
+                hint="Logits become log-probabilities by log_softmax.",
+            )
+        wrong = xp.isnan(self.lp[row, :]) if peak != peak else self.lp[row, :] == xp.inf
+        places = [int(place) for place in xp.nonzero(wrong)[0][:5]]
+        raise DataError(
+            f"Expected log-probabilities, got {'NaN' if peak != peak else '+inf'} in row {row} "
+            f"at tokens {', '.join(map(str, places))}.",
+            hint="The model's weights or a rule before this one are broken.",
+        )
+
+    def back(self, lp: Array) -> Array:
+        """The table in the shape and kind that was given."""
+        lp = self.xp.reshape(lp, self.shape)
+        if array_api_compat.is_torch_array(self.given) and not array_api_compat.is_torch_array(lp):
+            return array_api_compat.array_namespace(self.given).from_numpy(lp)
+        return lp
+
+    def column(self, values: Array) -> Array:
+        """A number a row, given as a number or as an array (...), as a column (R, 1)."""
+        if array_api_compat.is_torch_array(values) and self.xp is not (
+            array_api_compat.array_namespace(values)
+        ):
+            values = values.numpy()
+        array = self.xp.asarray(values, dtype=self.xp.float64)
+        if tuple(array.shape) != self.shape[:-1]:
+            raise UsageError(
+                f"Expected one number a row, shape {self.shape[:-1]}, got {tuple(array.shape)}."
+            )
+        return self.xp.reshape(array, (-1, 1))
+
+
+def open_all(*given: Array) -> list[Rows]:
+    """Several distributions over one vocabulary.
+
+    Raises:
+        UsageError: their shapes or kinds differ.
+    """
+    opened = [Rows(one) for one in given]
+    if len({(rows.shape, rows.xp.__name__) for rows in opened}) != 1:
+        raise UsageError(
+            "Expected distributions of one shape and kind, got "
+            + " and ".join(f"{type(r.given).__name__} {r.shape}" for r in opened)
+            + ".",
+            hint="Both models must share a vocabulary.",
+        )
+    return opened
+
+
+def entropies(rows: Rows) -> Array:
+    """Shannon entropy of each row in nats, (R, 1)."""
+    xp = rows.xp
+    terms = xp.exp(rows.lp)
+    terms *= xp.clip(rows.lp, _EMPTY, None)
+    return xp.clip(-xp.sum(terms, axis=-1, keepdims=True), 0.0, None)
+
+
+def greedy(rows: Rows) -> Array:
+    """The point mass on the first most likely token of each row."""
+    xp = rows.xp
+    out = xp.full_like(rows.lp, -xp.inf)
+    out[xp.arange(out.shape[0]), xp.argmax(rows.lp, axis=-1)] = 0.0
+    return out
+
+
+def keep(rows: Rows, mask: Array) -> Array:
+    """Keep the tokens of a mask (R, V), at least one a row, and renormalise."""
+    xp, lp = rows.xp, rows.lp
+    counts = xp.count_nonzero(mask, axis=-1)
+    kept = int(xp.sum(counts))
+    if kept == lp.shape[0] * lp.shape[1]:
+        return rows.given
+    # Masses are summed one after the other, in the order of the ids: a row gives the same bits
+    # whatever rows stand beside it and whichever branch is taken.
+    if 4 * kept > lp.shape[0] * lp.shape[1]:
+        out = xp.where(mask, lp, -xp.inf)
+        out = out - xp.log(xp.cumulative_sum(xp.exp(out), axis=-1)[:, -1:])
+        return rows.back(out)
+    row, column = xp.nonzero(mask)
+    values = lp[row, column]
+    table = _table(xp, row, values, counts)
+    mass = xp.log(xp.cumulative_sum(xp.exp(table), axis=-1)[:, -1])
+    return _scattered(rows, row, column, values - mass[row])
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The most likely tokens of each row: all tokens from a bound upwards.
+
+    Args:
+        row, column, values: flat, by row and then by id.
+        counts: tokens of each row, (R,).
+        ordered: (R, M), descending, padded with -inf.
+        bound: every token outside has a lower log-probability, (R, 1).
+        complete: nothing that has any probability is outside.
+    """
+
+    row: Array
+    column: Array
+    values: Array
+    counts: Array
+    ordered: Array
+    bound: Array
+    complete: bool
+
+
+def heads(rows: Rows, *sizes: int) -> Iterator[Head]:
+    """Heads of at least so many tokens, and then whole rows, until the caller has enough.
+
+    A rule that looks at the first tokens only need not sort the vocabulary.
+    """
+    for size in sizes or (128, 2048):
+        if 8 * size <= rows.lp.shape[-1]:
+            yield _head(rows, size)
+    yield _head(rows, None)
+
+
+def _head(rows: Rows, size: int | None) -> Head:
+    xp, lp = rows.xp, rows.lp
+    if size is None:
+        bound = xp.full_like(rows.peak, _LOWEST)
+    else:
+        # Each of `size` groups of ids has a token at least as likely as the size-th largest
+        # of the groups' maxima, so at least `size` tokens are: a bound without a sort.
+        width = lp.shape[-1] // (2 * size)
+        groups = lp.shape[-1] // width
+        cells = xp.reshape(lp[:, : width * groups], (lp.shape[0], width, groups))
+        ordered = xp.sort(xp.max(cells, axis=1), axis=-1)
+        bound = xp.clip(ordered[:, groups - size : groups - size + 1], _LOWEST, None)
+    mask = lp >= bound
+    counts = xp.count_nonzero(mask, axis=-1)
+    row, column = xp.nonzero(mask)
+    values = lp[row, column]
+    return Head(
+        row=row,
+        column=column,
+        values=values,
+        counts=counts,
+        ordered=xp.sort(_table(xp, row, values, counts), axis=-1, descending=True),
+        bound=bound,
+        complete=size is None,
+    )
+
+
+def cut(rows: Rows, head: Head, count: Array) -> Array:
+    """Keep the first `count` (R,) tokens of each row's head; among equals the lowest ids."""
+    xp = rows.xp
+    count = xp.minimum(xp.clip(count, 1, None), head.counts)
+    last = xp.take_along_axis(head.ordered, count[:, None] - 1, axis=-1)
+    mass = xp.cumulative_sum(xp.exp(head.ordered), axis=-1)
+    total = xp.log(xp.take_along_axis(mass, count[:, None] - 1, axis=-1))[:, 0]
+    least = last[head.row, 0]
+    stay = head.values >= least
+    if int(xp.count_nonzero(stay)) > int(xp.sum(count)):
+        equal = head.values == least
+        rank = xp.cumulative_sum(xp.astype(equal, xp.int64))
+        first = xp.cumulative_sum(head.counts) - head.counts
+        before = (rank - equal)[first]
+        room = count - xp.count_nonzero(head.ordered > last, axis=-1)
+        stay = (head.values > least) | (equal & (rank <= (before + room)[head.row]))
+    row = head.row[stay]
+    return _scattered(rows, row, head.column[stay], head.values[stay] - total[row])
+
+
+def _table(xp: Any, row: Array, values: Array, counts: Array) -> Array:
+    """Flat values by row as a table (R, M), padded with -inf."""
+    first = xp.cumulative_sum(counts) - counts
+    place = xp.arange(row.shape[0], device=array_api_compat.device(values)) - first[row]
+    out = xp.full(
+        (counts.shape[0], int(xp.max(counts))),
+        -xp.inf,
+        dtype=xp.float64,
+        device=array_api_compat.device(values),
+    )
+    out[row, place] = values
+    return out
+
+
+def _scattered(rows: Rows, row: Array, column: Array, values: Array) -> Array:
+    out = rows.xp.full_like(rows.lp, -rows.xp.inf)
+    out[row, column] = values
+    return rows.back(out)
