@@ -72,6 +72,9 @@ LAWS: tuple[Law, ...] = (
                 "pairwise_length_controlled",
                 "ead_length_controlled",
             ),
+            "Its largest value is that of all answers that any arm gave to the prompt.": (
+                "attribute_entropy",
+            ),
         },
     ),
     Law(
@@ -86,6 +89,7 @@ LAWS: tuple[Law, ...] = (
                 "distinct_at_k",
                 "unique_correct_at_k",
                 "pass_at_k",
+                "utility_at_k",
                 "answer_entropy",
                 "rke",
                 "sample_coverage",
@@ -134,11 +138,16 @@ LAWS: tuple[Law, ...] = (
                 "answer_entropy",
                 "answer_entropy_plugin",
                 "default_share",
+                "vendi_conditional",
+                "leinster_cobbold",
+                "attribute_entropy",
             ),
             "It is a mean over outputs, pairs of them or tokens: a copy of one unlike the rest, or "
             "various in itself, lifts the mean.": (
                 "branching_factor",
                 "token_entropy",
+                "branching_factor_surprise",
+                "surprise",
                 "mtld",
                 "hdd",
                 "mattr",
@@ -185,7 +194,16 @@ LAWS: tuple[Law, ...] = (
                 "self_repetition",
             ),
             "It reads each output, or each token, by itself; what the others say is nothing to "
-            "it.": ("branching_factor", "token_entropy", "mtld", "hdd", "mattr", "maas"),
+            "it.": (
+                "branching_factor",
+                "token_entropy",
+                "branching_factor_surprise",
+                "surprise",
+                "mtld",
+                "hdd",
+                "mattr",
+                "maas",
+            ),
             "Its end is that none is right; the same right answer throughout is 1.": (
                 "unique_correct_at_k",
             ),

@@ -200,13 +200,33 @@ def test_fault_14_zero_rows_are_orthogonal():
     assert pairwise_diversity(rows) == 1
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.floats(0, 10)), min_size=1, max_size=6),
+    st.integers(1, 6),
+    st.floats(0, 1),
+)
+@settings(deadline=None, max_examples=40)
+def test_utility_is_the_mean_over_all_orders(outputs, k, patience):
+    k = min(k, len(outputs))
+    orders = [
+        utility_at_k([c for c, _ in order], [u for _, u in order], k=k, patience=patience,
+                     compat="novelty-bench")
+        for order in itertools.permutations(outputs)
+    ]  # fmt: skip
+    classes, worth = [c for c, _ in outputs], [u for _, u in outputs]
+    found = utility_at_k(classes, worth, k=k, patience=patience)
+    assert found == pytest.approx(np.mean(orders), abs=1e-9)
+
+
 def test_utility_oracles():
     tens = [10.0] * 10
     assert utility_at_k([0] * 10, tens) == pytest.approx(2.24058, abs=1e-5)
     assert utility_at_k(list(range(10)), tens) == pytest.approx(10)
     assert utility_at_k([3], [7.5]) == pytest.approx(7.5)
-    assert utility_at_k([0, 0, 1], [3, 9, 6], patience=1) == pytest.approx(3)
-    assert utility_at_k([0, 1, 1], [3, 9, 6], patience=0) == pytest.approx(3)
+    in_order = {"compat": "novelty-bench"}
+    assert utility_at_k([0, 0, 1], [3, 9, 6], patience=1, **in_order) == pytest.approx(3)
+    assert utility_at_k([0, 1, 1], [3, 9, 6], patience=0, **in_order) == pytest.approx(3)
+    assert utility_at_k([0, 1], [3, 9], k=1, **in_order) == pytest.approx(3)
     with pytest.raises(UsageError):
         utility_at_k([0, 1], [1.0])
 

@@ -426,6 +426,24 @@ def test_fault_39_a_broken_plugin_is_marked_failed_and_the_others_finish(monkeyp
     assert "theirs is broken" in caplog.text
 
 
+_calls = iter(range(1000))
+
+
+def count_calls(texts):
+    return next(_calls)
+
+
+@pytest.mark.fault(39)
+def test_fault_39_a_plugin_of_two_minds_is_marked_failed(monkeypatch):
+    _plugin(monkeypatch, whim="count_calls", good="count_texts")
+    result = measure(samples(outputs()), metrics=["whim", "good"])
+    assert "expected the same value for the same input, got 0.0 and" in value(
+        result, "whim", column="note"
+    )
+    assert math.isnan(value(result, "whim"))
+    assert value(result, "good") == 6
+
+
 @pytest.mark.fault(39)
 def test_fault_39_a_plugin_that_cannot_be_loaded_is_named(monkeypatch):
     _plugin(monkeypatch, unloadable="count_texts")
@@ -525,13 +543,17 @@ def test_wrong_arguments_are_refused():
         measure(samples(outputs()), metrics=["variety"])
 
 
-def test_an_interval_without_a_width_says_what_was_not_seen():
+def test_at_a_bound_the_interval_says_what_may_have_been_missed():
     rows = [
-        {"prompt": f"p{p}", "text": f"a{i}", "correct": True} for p in range(20) for i in range(4)
+        {"prompt": f"p{p}", "text": "a b", "correct": True} for p in range(20) for _ in range(4)
     ]
     frame = measure(Samples.from_rows(rows), metrics=["accuracy", "pass_at_k"]).frame
-    assert frame["low"].to_list() == frame["high"].to_list() == [1.0, 1.0]
-    assert all("no prompt off 1 seen, up to 15% may be" in note for note in frame["note"])
-    rows[0]["correct"] = False
-    frame = measure(Samples.from_rows(rows), metrics=["accuracy"]).frame
+    assert frame["high"].to_list() == [1.0, 1.0]
+    assert all(0.75 < low < 0.85 for low in frame["low"])
+    # Without two bounds there is no such interval, and a note says so.
+    row = measure(Samples.from_rows(rows), metrics=["vendi"]).frame.row(0, named=True)
+    assert row["low"] == row["high"] == 1.0
+    assert "no prompt off 1 seen, up to 15% may be" in row["note"]
+    rows[0]["text"] = "c d"
+    frame = measure(Samples.from_rows(rows), metrics=["vendi"]).frame
     assert frame["note"].to_list() == [""]

@@ -25,7 +25,13 @@ def said(*prompts: list[str], **columns: list[Any]) -> list[dict[str, Any]]:
         for p, outputs in enumerate(prompts)
         for s, text in enumerate(outputs)
     ]
-    known = {"correct": [True, False], "quality": [0.5, 0.25], "token_entropies": [[0.5, 0.0]]}
+    known = {
+        "correct": [True, False],
+        "quality": [0.5, 0.25],
+        "logprob": [-0.5, -2.0],
+        "token_entropies": [[0.5, 0.0]],
+        "token_logprobs": [[-0.25, -1.0, 0.0]],
+    }
     for i, row in enumerate(rows):
         row |= {name: told[i % len(told)] for name, told in {**known, **columns}.items()}
     return rows
@@ -62,7 +68,13 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "only errors": said(["a", "b"], finish=["error"]),
     "errors among others": said(["a", "b", "c"], ["d", "e", "f"], finish=["error", "stop"]),
     "nothing known": said(
-        ["a", "b"], ["c", "d"], correct=[None], quality=[None], token_entropies=[None]
+        ["a", "b"],
+        ["c", "d"],
+        correct=[None],
+        quality=[None],
+        logprob=[None],
+        token_entropies=[None],
+        token_logprobs=[None],
     ),
     "quality NaN": said(["a", "b"], ["c", "d"], quality=[NAN]),
     "quality NaN for some": said(["a", "b"], ["c", "d"], quality=[NAN, 1.0, NAN]),
@@ -76,6 +88,23 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "entropies empty": said(["a", "b"], ["c", "d"], token_entropies=[[]]),
     "entropies huge": said(["a", "b"], ["c", "d"], token_entropies=[[1e4, 1e4]]),
     "entropies many": said(["a", "b"], ["c", "d"], token_entropies=[[0.25] * 200_000]),
+    **{
+        f"logprobs {fault}": said(["a", "b"], ["c", "d"], token_logprobs=told)
+        for fault, told in {
+            "NaN": [[NAN, -1.0]],
+            "null for some": [[None, -0.5], [-1.0]],
+            "infinite": [[-math.inf, -0.5]],
+            "positive": [[0.5, -0.25]],
+            "huge": [[-1e4, -1e4]],
+        }.items()
+    },
+    "logprobs empty": said(["a", "b"], ["c", "d"], token_logprobs=[[]]),
+    "logprobs many": said(["a", "b"], ["c", "d"], token_logprobs=[[-0.25] * 200_000]),
+    "logprob NaN": said(["a", "b"], ["c", "d"], logprob=[NAN]),
+    "logprob infinite": said(["a", "b"], ["c", "d"], logprob=[-math.inf, -1.0]),
+    "logprob positive": said(["a", "b"], ["c", "d"], logprob=[0.5, -1.0]),
+    "logprob tiny": said(["a", "b"], ["c", "d"], logprob=[-1e6]),
+    "logprob of unjudged": said(["a", "b"], ["c", "d"], correct=[True, None], logprob=[None, -1.0]),
     "scored for some": said(["a", "b", "c"], ["d", "e", "f"], correct=[None, None, None, True]),
     "ragged": said(["a b"], ["c d", "e f"], [f"word {i}" for i in range(40)]),
     "many outputs": said([f"say {i % 50}" for i in range(600)], ["a", "b"]),
@@ -118,7 +147,15 @@ def ends(entry: Metric, *, n: int, k: int, prompts: int) -> tuple[float, float]:
 REFUSED = {
     "nothing": metric_names(),
     "only errors": metric_names(),
-    "quality infinite": ("quality",),
+    "quality infinite": ("quality", "utility_at_k"),
+    "logprob infinite": ("ece",),
+    "logprob positive": ("ece",),
+    **{
+        f"logprobs {fault}": ("surprise", "branching_factor_surprise", "min_k")
+        for fault in ("NaN", "null for some", "infinite")
+    },
+    "logprobs positive": ("surprise", "branching_factor_surprise", "min_k"),
+    "logprobs huge": ("surprise", "branching_factor_surprise"),
     **{
         f"entropies {fault}": ("branching_factor", "token_entropy")
         for fault in ("NaN", "NaN for some", "null for some", "infinite", "negative", "huge")

@@ -64,6 +64,8 @@ def random_sets(seed: int) -> list[Row]:
                         "correct": bool(rng.integers(0, 2)),
                         "quality": float(rng.normal()),
                         "token_entropies": rng.exponential(1.0, 4).tolist(),
+                        "token_logprobs": (-rng.exponential(1.0, 4)).tolist(),
+                        "logprob": float(-rng.exponential(1.0)),
                     }
                 )
     return rows
@@ -105,7 +107,7 @@ def reordered(rows: list[Row], rng: np.random.Generator) -> list[Row]:
 
 def renamed(rows: list[Row], rng: np.random.Generator) -> list[Row]:
     new = {"p0": "z", "p1": "y", "p2": "x"}
-    return [{**r, "prompt_id": new[r["prompt_id"]], "prompt": f"? {r['prompt']}"} for r in rows]
+    return [{**r, "prompt_id": new[r["prompt_id"]]} for r in rows]
 
 
 def doubled(rows: list[Row], rng: np.random.Generator) -> list[Row]:
@@ -122,7 +124,7 @@ def one_copied(rows: list[Row], rng: np.random.Generator) -> list[Row]:
 
 def in_other_company(rows: list[Row], rng: np.random.Generator) -> list[Row]:
     kept = [row for row in rows if int(row["task"].removeprefix("task")) % 2 == 0]
-    return kept + [{**row, "arm": "other", "text": "one word"} for row in kept]
+    return kept + [{**row, "arm": "other", "text": "one word", "answer": "else"} for row in kept]
 
 
 def all_equal(rows: list[Row], rng: np.random.Generator) -> list[Row]:

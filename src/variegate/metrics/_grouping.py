@@ -95,35 +95,37 @@ class Groups:
             return int(self.right[rows].sum())
         if name == "correct":
             return self.right[rows][self.scored[rows]]
-        if name == "quality":
-            quality = self.quality[rows]
-            return quality[~np.isnan(quality)]
-        if name in ("class_counts", "scored_class_counts", "class_correct"):
+        if name in ("quality", "quality_labels"):
+            known = ~np.isnan(self.quality[rows])
+            return (self.quality if name == "quality" else self.label_numbers)[rows][known]
+        if name in ("confidence", "outcome"):
+            both = self._holding("correct")[rows] & self._holding("logprob")[rows]
+            return (np.exp(self.logprob) if name == "confidence" else self.right)[rows][both]
+        if name == "prompt_features":
+            return self.prompt_features[group]
+        if name in ("class_counts", "scored_class_counts", "class_correct", "answers_known"):
             return getattr(self, name)[group]
         return getattr(self, name)[rows]
 
     def has(self, need: str) -> NDArray[np.bool_]:
         """(G,) whether a group holds what a metric needs."""
-        if need == "correct":
-            return self._any(self.scored)
-        if need == "quality":
-            return self._any(~np.isnan(self.quality))
-        if need == "token_entropies":
-            return self._any(self._with_entropies)
-        return np.ones(len(self), dtype=bool)
+        return np.asarray(self._sum(self._holding(need)) > 0)
 
     def outputs(self, needs: tuple[str, ...]) -> Ints:
-        """(G,) outputs of a group that count for these needs."""
-        if "correct" in needs:
-            return self._sum(self.scored)
-        if "quality" in needs:
-            return self._sum(~np.isnan(self.quality))
-        if "token_entropies" in needs:
-            return self._sum(self._with_entropies)
-        return self.n
+        """(G,) outputs of a group that count for these needs: that hold all of them."""
+        return self._sum(np.logical_and.reduce([self._holding(need) for need in needs]))
 
-    def _any(self, rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        return np.asarray(self._sum(rows) > 0)
+    def _holding(self, need: str) -> NDArray[np.bool_]:
+        """Rows that hold what a metric needs; every row has a text, a class and features."""
+        if need == "correct":
+            return self.scored
+        if need == "quality":
+            return ~np.isnan(self.quality)
+        if need == "logprob":
+            return ~np.isnan(self.logprob)
+        if need in ("token_entropies", "token_logprobs"):
+            return np.array([len(one) > 0 for one in getattr(self, need)], dtype=bool)
+        return np.ones(len(self.texts), dtype=bool)
 
     def _sum(self, rows: NDArray[np.bool_]) -> Ints:
         totals = np.concatenate([[0], np.cumsum(rows)])
@@ -160,17 +162,35 @@ class Groups:
         return values
 
     @cached_property
+    def logprob(self) -> NDArray[np.float64]:
+        """Log-probability of each row; NaN where unknown."""
+        values: NDArray[np.float64] = (
+            self.frame["logprob"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        )
+        wrong = values[np.isinf(values) | (values > 1e-6)]
+        if len(wrong):
+            raise DataError(
+                f"Expected log-probabilities of outputs, finite and at most 0, got {wrong[0]:g}.",
+                hint="Say null where it is unknown; a probability is not its logarithm.",
+            )
+        return np.asarray(np.minimum(values, 0.0))
+
+    @cached_property
     def token_entropies(self) -> list[NDArray[np.float64]]:
         """Entropies along each row; empty where unknown."""
-        column = self.frame["token_entropies"]
+        return self._sequences("token_entropies")
+
+    @cached_property
+    def token_logprobs(self) -> list[NDArray[np.float64]]:
+        """Log-probabilities of the tokens of each row; empty where unknown."""
+        return self._sequences("token_logprobs")
+
+    def _sequences(self, name: str) -> list[NDArray[np.float64]]:
+        column = self.frame[name]
         lengths = column.list.len().fill_null(0).to_numpy()
         # explode gives one null for a null or empty list; dropping those leaves the true values.
         flat = column.filter(pl.Series(lengths > 0)).explode().to_numpy()
         return np.split(flat, np.cumsum(lengths)[:-1])
-
-    @cached_property
-    def _with_entropies(self) -> NDArray[np.bool_]:
-        return np.array([len(one) > 0 for one in self.token_entropies], dtype=bool)
 
     @cached_property
     def features(self) -> NDArray[np.float32]:
@@ -221,6 +241,26 @@ class Groups:
     def labels(self) -> list[str]:
         """Class of each row: its canonical answer, or its normalised text where it has none."""
         return answer_keys(self.frame["answer"].to_list(), self.texts)
+
+    @cached_property
+    def label_numbers(self) -> Ints:
+        """`labels` as whole numbers."""
+        return np.unique(np.array(self.labels, dtype=object), return_inverse=True)[1]
+
+    @cached_property
+    def prompt_features(self) -> NDArray[np.float32]:
+        """(G, e) features of the prompts; one without words is unlike every other."""
+        prompts = self.frame["prompt"].gather(self.starts).fill_null("").to_list()
+        return _told_apart(self.embedder.encode(prompts))
+
+    @cached_property
+    def answers_known(self) -> Ints:
+        """(G,) different answers to the prompt of a group, over all arms."""
+        seen: dict[tuple[str, str], set[str]] = {}
+        keys = list(zip(self.task, self.keys["prompt_id"], strict=True))
+        for key, start, end in zip(keys, self.starts, self.ends, strict=True):
+            seen.setdefault(key, set()).update(self.labels[start:end])
+        return np.array([len(seen[key]) for key in keys], dtype=np.int64)
 
     @cached_property
     def class_counts(self) -> Ints:

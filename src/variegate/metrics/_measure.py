@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 from collections import Counter
@@ -15,11 +16,11 @@ from numpy.typing import NDArray
 
 from variegate.embedding import Embedder, Encoder
 from variegate.errors import DataError, UsageError, VariegateError
-from variegate.estimate import Estimate, bootstrap
+from variegate.estimate import Estimate, bootstrap, bounded
 from variegate.metrics._cautions import cautions_about
 from variegate.metrics._entries import VOCABULARY
 from variegate.metrics._grouping import Groups
-from variegate.metrics._registry import Metric, default_names, metric, resolve
+from variegate.metrics._registry import Metric, default_names, is_ours, metric, resolve
 from variegate.metrics._result import LEVELS, PER_PROMPT, Measurement, level_row, rounded
 from variegate.metrics.texts._words import TOKENIZER
 from variegate.samples import Samples
@@ -154,7 +155,11 @@ def _column(groups: Groups, entry: Metric, plan: _Plan) -> _Column:
     ]
     values = np.full(len(groups), np.nan)
     try:
-        values[usable] = _values(groups, entry, np.flatnonzero(usable), options)
+        places = np.flatnonzero(usable)
+        found = _values(groups, entry, places, options)
+        if not is_ours(entry.name) and len(places):
+            _refuse_whim(found[0], _values(groups, entry, places[:1], options)[0])
+        values[usable] = found
     except Exception as error:
         reasons = [_failure(entry, error)] * len(groups)
     values = np.array([rounded(value) for value in values.tolist()])
@@ -190,6 +195,12 @@ def _values(
             where = f"Prompt {prompt_id!r} (arm {arm!r}, task {task!r})"
             raise DataError(f"{where}: {error}", hint=error.hint) from error
     return values
+
+
+def _refuse_whim(first: float, again: float) -> None:
+    """What another package brings is asked twice about one prompt."""
+    if first != again and not (math.isnan(first) and math.isnan(again)):
+        raise TypeError(f"expected the same value for the same input, got {first} and {again}")
 
 
 def _failure(entry: Metric, error: Exception) -> str:
@@ -232,11 +243,36 @@ def _levels(groups: Groups, columns: list[_Column], arm: str, plan: _Plan) -> li
         assert isinstance(estimates, list)
         for column, estimate in zip(columns, estimates, strict=True):
             used = members[of_task & ~np.isnan(column.values[members])]
+            estimate = _near_its_bounds(groups, column, members[of_task], strata, estimate, plan)
             if len(used) or plan.asked or not _lacks_data(column, members[of_task]):
                 samples = int(groups.outputs(column.metric.needs)[used].sum())
                 note = _note(column, members[of_task], estimate, plan)
                 rows.append(level_row(arm, task, column.metric.name, estimate, samples, note))
     return rows
+
+
+def _near_its_bounds(
+    groups: Groups,
+    column: _Column,
+    members: NDArray[np.intp],
+    strata: NDArray[np.str_] | None,
+    estimate: Estimate,
+    plan: _Plan,
+) -> Estimate:
+    """The interval that knows the bounds, for a metric that has two of them."""
+    entry = column.metric
+    high = plan.k if entry.high == "k" else entry.high
+    if entry.low is None or high is None or isinstance(high, str) or math.isnan(estimate.low):
+        return estimate
+    values = column.values[members]
+    if np.nanmin(values) < entry.low - 1e-9 or np.nanmax(values) > high + 1e-9:
+        return estimate  # its entry promises too much
+    trials = groups.outputs(entry.needs)[members] if "correct" in entry.needs else None
+    ends = bounded(
+        values, low=entry.low, high=max(high, entry.low + 1e-9), trials=trials,
+        strata=strata, level=plan.level,
+    )  # fmt: skip
+    return dataclasses.replace(estimate, low=ends.low, high=ends.high, method=ends.method)
 
 
 def _note(column: _Column, members: NDArray[np.intp], estimate: Estimate, plan: _Plan) -> str:
@@ -346,5 +382,6 @@ def _settings(
         "seed": plan.seed,
         "resamples": plan.resamples,
         "level": plan.level,
-        "interval": "percentile bootstrap over prompts; jackknife for metrics of a whole set",
+        "interval": "over prompts: Wilson at the effective number of prompts for metrics with two "
+        "bounds, percentile bootstrap for others; jackknife for metrics of a whole set",
     }

@@ -24,6 +24,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         low=1,
         high="n",
         n_dependence=_WITH_N,
+        at_any_n="rke",
         source="Pasarkar 2023",
         url="https://arxiv.org/abs/2310.12952",
         function=f"{_HERE}:vendi",
@@ -42,6 +43,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         low=1,
         high="n",
         n_dependence=_WITH_N,
+        at_any_n="rke",
         source="Pasarkar 2023",
         url="https://arxiv.org/abs/2310.12952",
         function=f"{_HERE}:vendi",
@@ -60,6 +62,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         low=1,
         high="k",
         n_dependence="little for n well above k",
+        at_any_n="rke",
         source="Ospanov 2024",
         url="https://arxiv.org/abs/2410.21719",
         function=f"{_HERE}:vendi_truncated",
@@ -94,6 +97,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         low=0,
         high="n ln 2",
         n_dependence=_WITH_N,
+        at_any_n="pairwise",
         source="Wang 2024",
         url="https://arxiv.org/abs/2402.02318",
         function=f"{_HERE}:log_determinant",
@@ -112,6 +116,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         high=None,
         direction="less",
         n_dependence=_WITH_N,
+        at_any_n="pairwise",
         source="Wang 2024",
         url="https://arxiv.org/abs/2402.02318",
         function=f"{_HERE}:log_determinant_distance",
@@ -130,6 +135,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         low=0,
         high=1,
         n_dependence="falls with n: compare equal n only",
+        at_any_n="pairwise",
         source="Parker-Holder 2020",
         url="https://arxiv.org/abs/2002.00632",
         function=f"{_HERE}:population_volume",
@@ -147,6 +153,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         low=1,
         high="n",
         n_dependence=_WITH_N,
+        at_any_n="pairwise",
         source="Zhu 2025",
         url="https://arxiv.org/abs/2502.08512",
         function=f"{_HERE}:dcscore",
@@ -182,6 +189,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         high=1,
         direction="less",
         n_dependence="falls with n: compare equal n only",
+        at_any_n="gini_simpson",
         source="Rassin 2024",
         url="https://arxiv.org/abs/2410.22592",
         function=f"{_HERE}:default_share",
@@ -199,6 +207,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         low=0,
         high="n",
         n_dependence=_WITH_N,
+        at_any_n="gini_simpson",
         source="Chen 2024",
         url="https://arxiv.org/abs/2410.15226",
         function=f"{_HERE}:cluster_score",
@@ -283,6 +292,7 @@ ON_REQUEST: tuple[Metric, ...] = (
         high=None,
         direction="less",
         n_dependence="grows with n and with length: compare equal n and length only",
+        at_any_n="homogenisation",
         source="Salkar 2022",
         url="https://arxiv.org/abs/2210.08145",
         function=f"{_HERE}:self_repetition",
@@ -321,5 +331,165 @@ ON_REQUEST: tuple[Metric, ...] = (
         url="https://arxiv.org/abs/2403.00553",
         function=f"{_HERE}:ngram_diversity",
         least=2,
+    ),
+    Metric(
+        name="vendi_conditional",
+        title="Different outputs beyond what prompts explain",
+        summary=(
+            "Effective number of different outputs of all prompts that the prompts do not "
+            "explain: 1 when the prompt decides the output, the number over all outputs when "
+            "prompts are not heeded."
+        ),
+        level="set",
+        needs=("features",),
+        low=1,
+        high=None,
+        n_dependence=_WITH_N,
+        at_any_n="rke",
+        source="Jalali 2024",
+        url="https://arxiv.org/abs/2411.02817",
+        function=f"{_HERE}.similarity._vendi_forms:conditional_within",
+        arguments=("features", "prompt_features"),
+    ),
+    Metric(
+        name="leinster_cobbold",
+        title="Effective number of kinds (Leinster-Cobbold)",
+        summary=(
+            "Effective number of kinds of outputs given their cosines, order 1: 1 when all mean "
+            "the same, n when no two have anything in common; a floor z under all cosines holds "
+            "it below 1/z."
+        ),
+        needs=("features",),
+        low=1,
+        high="n",
+        n_dependence=_WITH_N,
+        at_any_n="pairwise",
+        source="Leinster 2012",
+        url="https://doi.org/10.1890/10-2402.1",
+        function=f"{_HERE}.similarity._leinster_cobbold:of_features",
+        fast="axes",
+        least=2,
+    ),
+    Metric(
+        name="evenness",
+        title="How evenly the answers are given",
+        summary=(
+            "Effective number of answers less one over the number seen less one: 0 when one "
+            "answer takes nearly all, 1 when all that were seen are equally frequent."
+        ),
+        needs=("classes",),
+        low=0,
+        high=1,
+        direction="neither",
+        n_dependence="rises with n while new answers come",
+        at_any_n="gini_simpson",
+        source="Chao 2019",
+        url="https://doi.org/10.1002/ecy.2852",
+        function=f"{_HERE}.similarity._leinster_cobbold:of_counts",
+        arguments=("class_counts",),
+        least=2,
+    ),
+    Metric(
+        name="attribute_entropy",
+        title="Entropy of the answers over its largest",
+        summary=(
+            "Entropy of the answers to a prompt over the logarithm of how many any arm gave: 0 "
+            "when always the same, 1 when all are equally frequent."
+        ),
+        needs=("classes",),
+        low=0,
+        high=1,
+        n_dependence=_WITH_N,
+        at_any_n="gini_simpson",
+        source="Rassin 2024",
+        url="https://arxiv.org/abs/2410.22592",
+        function=f"{_HERE}.answers._attributes:over_values",
+        arguments=("class_counts", "answers_known"),
+        least=2,
+    ),
+    Metric(
+        name="utility_at_k",
+        title="Utility of k outputs to a patient reader",
+        summary=(
+            "Mean quality of k outputs read one by one, where an answer that came before is worth"
+            " nothing: their quality when all are new, 0 when none is any good."
+        ),
+        needs=("quality", "classes"),
+        low=None,
+        high=None,
+        direction="neither",
+        role="quality",
+        n_dependence="none for n ≥ k: averaged over the order",
+        source="Zhang 2025",
+        url="https://arxiv.org/abs/2504.05228",
+        function=f"{_HERE}:utility_at_k",
+        arguments=("quality_labels", "quality"),
+        options={"k": "$k"},
+    ),
+    Metric(
+        name="surprise",
+        title="Surprise at the tokens said",
+        summary=(
+            "Mean of minus the logarithm of the probability of the tokens said, in nats: 0 when "
+            "each was certain; its expectation is token_entropy."
+        ),
+        needs=("token_logprobs",),
+        low=0,
+        high=None,
+        n_dependence=_UNBIASED,
+        source="Yang 2025",
+        url="https://arxiv.org/abs/2506.17871",
+        function=f"{_HERE}:surprise",
+    ),
+    Metric(
+        name="branching_factor_surprise",
+        title="Tokens that could come next, by surprise",
+        summary=(
+            "As branching_factor, from the probabilities of the tokens said alone: 1 when each "
+            "was certain, the vocabulary size when all are equally likely."
+        ),
+        needs=("token_logprobs",),
+        low=1,
+        high=None,
+        n_dependence="none in expectation of its logarithm",
+        source="Yang 2025",
+        url="https://arxiv.org/abs/2506.17871",
+        function=f"{_HERE}.tokens._branching:branching_by_surprise",
+    ),
+    Metric(
+        name="min_k",
+        title="Surprise at the least expected tokens",
+        summary=(
+            "Mean surprise at the fifth of an output's tokens that surprise most, in nats: 0 when"
+            " each was certain; for texts not drawn from the model, small where it has read them "
+            "before."
+        ),
+        needs=("token_logprobs",),
+        low=0,
+        high=None,
+        direction="neither",
+        n_dependence="none: a mean over outputs",
+        source="Shi 2023",
+        url="https://arxiv.org/abs/2310.16789",
+        function=f"{_HERE}.tokens._membership:min_k_of_outputs",
+    ),
+    Metric(
+        name="ece",
+        title="Calibration error of the probability of an output",
+        summary=(
+            "Gap between the probability of an output and the share that is right, over bins, "
+            "less what chance adds: 0 when calibrated, at most 1."
+        ),
+        level="set",
+        needs=("correct", "logprob"),
+        low=0,
+        high=1,
+        direction="neither",
+        role="quality",
+        n_dependence="little: less what chance adds",
+        source="Guo 2017",
+        url="https://arxiv.org/abs/1706.04599",
+        function=f"{_HERE}.reliability._calibration:ece_within",
+        arguments=("confidence", "outcome"),
     ),
 )

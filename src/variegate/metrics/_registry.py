@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from variegate.errors import UnknownName, UsageError
 
-__all__ = ["Metric", "default_names", "metric", "metric_names", "resolve"]
+__all__ = ["Metric", "default_names", "is_ours", "metric", "metric_names", "resolve"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,17 +27,21 @@ class Metric:
         title: a few words for the head of a column.
         summary: what it counts and what its ends mean, in one sentence.
         level: ``"prompt"``: one value a prompt, averaged; ``"set"``: one value for all prompts.
-        needs: what the samples must hold: texts, features, classes, correct, quality,
-            token_entropies.
+        needs: what the samples must hold: texts, features, classes, correct, quality, logprob,
+            token_logprobs, token_entropies.
         low, high: bounds; None where there is none.
         direction: whether more of it is ``"more"`` or ``"less"`` various, or ``"neither"``.
         role: what it is about: variety, quality or length.
         n_dependence: how it depends on the number of outputs a prompt.
+        at_any_n: where it does depend, the entry that asks nearly the same and has the same
+            expectation for every n; None where there is none.
         source: ``Lastname YEAR``; `url`: where to read it.
         function: ``"module:attribute"``, resolved on first use.
         arguments: what the function is called with, of a prompt's outputs: texts, features,
-            class_counts, class_correct, correct, quality, token_entropies, n, c, and cut_texts,
-            cut_features (cut to one length). `needs` where empty.
+            class_counts, class_correct, correct, quality, token_entropies, token_logprobs, n, c,
+            cut_texts and cut_features (cut to one length), prompt_features, confidence and
+            outcome (of outputs with a log-probability that are judged), quality_labels (classes
+            of outputs with a quality), answers_known (over all arms). `needs` where empty.
         options: further keyword arguments; a value ``"$k"`` stands for the setting `k`.
         fast: None; ``"axes"`` where the function takes leading axes; or the
             ``"module:attribute"`` of a twin that takes the n-grams of all prompts at once.
@@ -54,6 +58,7 @@ class Metric:
     direction: Literal["more", "less", "neither"] = "more"
     role: Literal["variety", "quality", "length"] = "variety"
     n_dependence: str
+    at_any_n: str | None = None
     source: str
     url: str
     function: str
@@ -109,6 +114,11 @@ def resolve(function: str) -> Callable[..., Any]:
     module, _, attribute = function.partition(":")
     found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     return found
+
+
+def is_ours(name: str) -> bool:
+    """Whether a metric is built in, and so tested here."""
+    return name in _builtin()
 
 
 @cache

@@ -48,6 +48,11 @@ def attribute_entropy(
     return answer_entropy(value_counts, correction=correction) / math.log(values)
 
 
+def over_values(class_counts: ArrayLike, answers_known: int) -> float:
+    """`attribute_entropy` over the answers that any arm gave; 0 where that is only one."""
+    return float(attribute_entropy(class_counts, values=max(answers_known, 2)))
+
+
 def default_share(value_counts: ArrayLike) -> Any:
     """Share of the value that an attribute takes most often.
 

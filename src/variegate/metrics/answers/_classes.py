@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,7 +13,9 @@ from variegate.estimate import inclusion, rarefy
 __all__ = ["distinct_at_k", "gini_simpson", "unique_correct_at_k"]
 
 
-def distinct_at_k(class_counts: ArrayLike, *, k: int) -> Any:
+def distinct_at_k(
+    class_counts: ArrayLike, *, k: int, compat: Literal["novelty-bench"] | None = None
+) -> Any:
     """Expected number of different answers among k of the n outputs.
 
     Σ_c 1 - C(n - n_c, k) / C(n, k), unbiased for Σ_c 1 - (1 - p_c)^k whatever n ≥ k is.
@@ -21,12 +23,14 @@ def distinct_at_k(class_counts: ArrayLike, *, k: int) -> Any:
     Args:
         class_counts: (..., C) outputs of each class of equal answers; pad with zeros.
         k: how many outputs are looked at, k ≤ n.
+        compat: ``"novelty-bench"`` is one less, as the field `distinct` that its code stores: the
+            largest number of a class, counted from 0.
 
     Returns:
         A float, or an array of the leading axes. 1: always the same answer. k: always another.
 
     Raises:
-        UsageError: k larger than n.
+        UsageError: k larger than n, or another compat.
 
     Example:
         >>> distinct_at_k([2, 2], k=2)
@@ -34,7 +38,9 @@ def distinct_at_k(class_counts: ArrayLike, *, k: int) -> Any:
 
     Source: NoveltyBench, `Zhang 2025 <https://arxiv.org/abs/2504.05228>`_, rarefied.
     """
-    return _scalar(rarefy(class_counts, k=k))
+    if compat not in (None, "novelty-bench"):
+        raise UsageError(f"Expected compat of None or 'novelty-bench', got {compat!r}.")
+    return _scalar(rarefy(class_counts, k=k) - (1.0 if compat else 0.0))
 
 
 def unique_correct_at_k(class_counts: ArrayLike, class_correct: ArrayLike, *, k: int) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from variegate.errors import UsageError
-from variegate.metrics._arrays import finite
+from variegate.metrics._arrays import cosine_kernel, finite
 
 __all__ = ["Partition", "evenness", "leinster_cobbold", "partition", "sample_coverage"]
 
@@ -110,6 +110,19 @@ def sample_coverage(class_counts: ArrayLike) -> float:
         return 1.0
     unseen = (n - 1) * once / ((n - 1) * once + 2 * twice) if twice else 1.0
     return float(1.0 - once / n * unseen)
+
+
+def of_features(features: ArrayLike) -> Floats:
+    """(...) `leinster_cobbold` of order 1 of items (..., n, d), their cosines as likeness."""
+    likeness = np.clip(cosine_kernel(features), 0.0, 1.0)
+    return np.asarray(np.exp(-np.log(likeness.mean(axis=-1)).mean(axis=-1)))
+
+
+def of_counts(class_counts: ArrayLike) -> float:
+    """`evenness` of the Hill number of order 1 over the classes seen."""
+    counts = finite(class_counts, "class_counts")
+    kinds = int((counts > 0).sum())
+    return evenness(leinster_cobbold(counts), kinds) if kinds else math.nan
 
 
 @dataclass(frozen=True, kw_only=True)

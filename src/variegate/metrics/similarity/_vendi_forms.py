@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -115,6 +115,47 @@ def vendi_conditional(
     return ConditionalVendi(conditional=conditional, mutual=total / conditional, total=total)
 
 
+_ROWS = 1200  # outputs that enter `conditional_within`: two eigendecompositions of that size
+
+
+def conditional_within(
+    features: Sequence[ArrayLike], prompts: Sequence[ArrayLike], *, level: float = 0.95
+) -> Estimate:
+    """`vendi_conditional` of all outputs of a task, prompts as what explains them.
+
+    The interval is that of the infinitesimal jackknife over prompts, as in `vendi_across`. Of
+    many outputs the first of every prompt enter, as many as keep their number at 1200.
+    """
+    P = len(features)
+    most = max(_ROWS // max(P, 1), 1)
+    sets = [np.asarray(rows)[:most] for rows in features][:_ROWS]
+    size = np.array([len(rows) for rows in sets])
+    prompt = np.repeat(np.arange(len(sets)), size)
+    if not len(prompt):
+        return _none(P, level, "no output")
+    of_prompts = cosine_kernel(np.stack([np.asarray(p) for p in prompts[: len(sets)]])[prompt])
+    of_outputs = cosine_kernel(np.concatenate(sets))
+    both, explained = _slopes(of_outputs * of_prompts), _slopes(of_prompts)
+    value = max(float(np.exp(both[0] - explained[0])), 1.0)
+    if len(sets) < 2:
+        return _none(P, level, "one prompt gives no interval", value=value)
+    slope = both[1] - explained[1]
+    moved = np.bincount(prompt, weights=slope - slope.mean()) / (len(prompt) - size)
+    left_out = sum(np.shape(rows)[0] for rows in features) - len(prompt)
+    estimate = jackknife(value * (1 - moved), value=value, level=level)
+    note = f"{left_out} outputs beyond the first {most} a prompt left out" if left_out else ""
+    return replace(estimate, low=max(estimate.low, 1.0), note=note)
+
+
+def _slopes(kernel: Floats) -> tuple[float, Floats]:
+    """Entropy of the spectrum of K / n, and what it does as an item gains weight."""
+    n = len(kernel)
+    shares, axes = np.linalg.eigh(kernel / n)
+    keep = shares > n * np.finfo(np.float64).eps * shares[-1]
+    logs = np.log(shares[keep])
+    return -float(shares[keep] @ logs), -(n * axes[:, keep] ** 2) @ (shares[keep] * logs)
+
+
 def rke(features: ArrayLike | None = None, *, kernel: ArrayLike | None = None) -> Any:
     """Effective number of modes, from pairs only: the Vendi score of order 2 without self-pairs.
 
@@ -171,15 +212,14 @@ def rke_within(features: Sequence[ArrayLike], *, level: float = 0.95) -> Estimat
     P, left = len(likeness), likeness.sum() - likeness
     if P > 1 and left.all():
         return jackknife((P - 1) / left, value=float(1.0 / likeness.mean()), level=level)
-    nan = float("nan")
+    note = "fewer than two prompts have outputs with anything in common"
+    return _none(P, level, note, value=float(1.0 / likeness.mean()) if likeness.any() else np.nan)
+
+
+def _none(prompts: int, level: float, note: str, *, value: float = np.nan) -> Estimate:
     return Estimate(
-        value=float(1.0 / likeness.mean()) if likeness.any() else nan,
-        low=nan,
-        high=nan,
-        n_prompts=P,
-        level=level,
-        note="fewer than two prompts have outputs with anything in common",
-    )
+        value=value, low=np.nan, high=np.nan, n_prompts=prompts, level=level, note=note
+    )  # fmt: skip
 
 
 def _squared_likeness(features: ArrayLike | None, kernel: ArrayLike | None) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from variegate.errors import DataError, UsageError
 from variegate.metrics._arrays import finite
 
-__all__ = ["branching_factor", "entropy_by_position", "token_entropy"]
+__all__ = ["branching_factor", "entropy_by_position", "surprise", "token_entropy"]
 
 Floats = NDArray[np.float64]
 
@@ -46,25 +46,28 @@ def branching_factor(
     *,
     token_logprobs: Sequence[ArrayLike] | None = None,
     switch: float | None = None,
+    compat: Literal["yang"] | None = None,
 ) -> float:
     """Effective number of tokens that could come next, per step of an answer.
 
     exp(H̄) with H̄ the mean next-token entropy (`token_entropy`). By the tower rule the mean
-    surprise of the sampled tokens, -ln p, has the same expectation; the source switches to it
-    for outputs longer than 50 tokens, which `switch=50` reproduces. The default does not: the
-    entropies say the same with less noise, and a switch makes a jump at its length.
+    `surprise` of the sampled tokens has the same expectation; the source switches to it for
+    outputs longer than 50 tokens. The default does not: the entropies say the same with less
+    noise, and a switch makes a jump at its length.
 
     Args:
         token_entropies: one sequence of entropies an output, in nats, of the distribution
             sampled from (after truncation and renormalising).
         token_logprobs: the same for the sampled tokens; needed with `switch`.
         switch: mean length in tokens above which -ln p replaces the entropies; None for never.
+        compat: ``"yang"`` switches at 50 and below it weighs every position the same, however
+            few outputs reach it: the source's numbers.
 
     Returns:
         1 (each next token is certain) to V. NaN without a token.
 
     Raises:
-        UsageError: `switch` without log-probabilities.
+        UsageError: `switch` or `compat` without log-probabilities, or another compat.
         DataError: as `token_entropy`.
 
     Example:
@@ -73,16 +76,60 @@ def branching_factor(
 
     Source: `Yang 2025 <https://arxiv.org/abs/2506.17871>`_.
     """
+    if compat not in (None, "yang"):
+        raise UsageError(f"Expected compat of None or 'yang', got {compat!r}.")
+    switch = 50.0 if compat else switch
     if switch is not None and token_logprobs is None:
         raise UsageError("Expected token_logprobs with switch: they replace the entropies.")
     lengths = [np.size(one) for one in token_entropies]
     if switch is not None and lengths and float(np.mean(lengths)) > switch:
         assert token_logprobs is not None
-        surprise = -_joined(token_logprobs, "token log-probabilities")
-        rate = float(surprise.mean()) if len(surprise) else float("nan")
+        rate = surprise(token_logprobs)
+    elif compat and sum(lengths):
+        rate = float(entropy_by_position(token_entropies)[0].mean())
     else:
         rate = token_entropy(token_entropies)
     return float(np.exp(rate))
+
+
+def surprise(token_logprobs: Sequence[ArrayLike]) -> float:
+    """Mean surprise at the tokens that were sampled, in nats.
+
+    -Σ ln p(x_t) / number of tokens, over all tokens of all outputs. Under the distribution
+    sampled from, its expectation is the mean entropy (`token_entropy`): it needs one number a
+    token where that needs the whole distribution, and is noisier.
+
+    Args:
+        token_logprobs: one sequence of log-probabilities an output, in nats.
+
+    Returns:
+        0 (every token was certain) upwards; exp of it is a branching factor. NaN without a token.
+
+    Raises:
+        DataError: a log-probability that is not finite or positive, or a mean no vocabulary
+            allows.
+
+    Example:
+        >>> surprise([[-1.0, 0.0], [-2.0]])
+        1.0
+
+    Source: `Yang 2025 <https://arxiv.org/abs/2506.17871>`_.
+    """
+    values = not_positive(_joined(token_logprobs, "token log-probabilities"))
+    if not len(values):
+        return float("nan")
+    if -values.mean() > _MOST:
+        raise DataError(
+            f"Expected log-probabilities in nats above {-_MOST:g} on average, got "
+            f"{values.mean():g}.",
+            hint="A distribution that was truncated gives what it leaves out minus infinity.",
+        )
+    return 0.0 - float(values.mean())
+
+
+def branching_by_surprise(token_logprobs: Sequence[ArrayLike]) -> float:
+    """`branching_factor` from the sampled tokens alone."""
+    return float(np.exp(surprise(token_logprobs)))
 
 
 def entropy_by_position(token_entropies: Sequence[ArrayLike]) -> tuple[Floats, NDArray[np.int64]]:
@@ -119,6 +166,16 @@ def _entropies(sequences: Sequence[ArrayLike]) -> Floats:
             hint="Log-probabilities of the sampled tokens are another thing: not entropies.",
         )
     return np.maximum(values, 0.0)
+
+
+def not_positive(logprobs: Floats) -> Floats:
+    """Log-probabilities with rounding above 0 taken back, or a DataError."""
+    if len(wrong := logprobs[logprobs > 1e-6]):
+        raise DataError(
+            f"Expected log-probabilities of at most 0, got {wrong[0]:g}.",
+            hint="Probabilities are not their logarithms, and entropies are another thing.",
+        )
+    return np.minimum(logprobs, 0.0)
 
 
 def _joined(sequences: Sequence[ArrayLike], name: str) -> Floats:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from variegate.errors import UsageError
 from variegate.metrics._arrays import finite
+from variegate.metrics.tokens._branching import not_positive
 
 __all__ = ["dc_pdd", "min_k", "min_k_plus"]
 
@@ -28,7 +31,7 @@ def min_k(token_logprobs: ArrayLike, *, share: float = 0.2) -> float:
 
     Raises:
         UsageError: a share outside (0, 1].
-        DataError: NaN or Inf.
+        DataError: NaN, Inf or above 0.
 
     Example:
         >>> min_k([-1.0, -5.0, -0.5, -2.0, -0.1])
@@ -36,7 +39,13 @@ def min_k(token_logprobs: ArrayLike, *, share: float = 0.2) -> float:
 
     Source: `Shi 2023 <https://arxiv.org/abs/2310.16789>`_.
     """
-    return -_lowest(finite(token_logprobs, "log-probabilities"), share)
+    return -_lowest(_logprobs(token_logprobs), share)
+
+
+def min_k_of_outputs(token_logprobs: Sequence[ArrayLike], *, share: float = 0.2) -> float:
+    """Mean of `min_k` over outputs."""
+    values = [min_k(one, share=share) for one in token_logprobs if np.size(one)]
+    return float(np.mean(values)) if values else float("nan")
 
 
 def min_k_plus(logprobs: ArrayLike, tokens: ArrayLike, *, share: float = 0.2) -> float:
@@ -61,6 +70,8 @@ def min_k_plus(logprobs: ArrayLike, tokens: ArrayLike, *, share: float = 0.2) ->
     Example:
         >>> round(min_k_plus(np.log([[0.5, 0.25, 0.25]]), [0]), 9)
         -1.0
+
+    No entry of `measure`: samples hold the log-probability of the token that came, not of all.
 
     Source: `Zhang 2024 <https://arxiv.org/abs/2404.02936>`_.
     """
@@ -106,9 +117,11 @@ def dc_pdd(
         >>> dc_pdd(expected, [0, 1, 2], counts) < dc_pdd(surprised, [0, 1, 2], counts)
         True
 
+    No entry of `measure`: the counts come from a corpus read with the same tokenizer.
+
     Source: `Zhang 2024 <https://arxiv.org/abs/2409.14781>`_.
     """
-    logs, at = finite(token_logprobs, "log-probabilities"), np.asarray(tokens, dtype=np.int64)
+    logs, at = _logprobs(token_logprobs), np.asarray(tokens, dtype=np.int64)
     seen = finite(counts, "counts")
     if logs.ndim != 1 or at.shape != logs.shape or seen.ndim != 1:
         raise UsageError(
@@ -123,6 +136,10 @@ def dc_pdd(
     frequency = (seen + 1) / (seen.sum() + len(seen))
     says = np.exp(logs[first]) * -np.log(frequency[at[first]])
     return -float(np.minimum(says, cap).mean())
+
+
+def _logprobs(values: ArrayLike) -> Floats:
+    return not_positive(finite(values, "log-probabilities"))
 
 
 def _lowest(values: Floats, share: float) -> float:
