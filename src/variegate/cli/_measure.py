@@ -63,7 +63,8 @@ def measure(
     FILES are JSONL, JSON, CSV or Parquet with one output a row, or one prompt
     a row with its completions; the kind is detected and named. Rows that name
     no arm become the arm of their file's name, so two files stand side by
-    side.
+    side. A Parquet file with features and no texts is measured by its features
+    alone, as one set, without holding more than a chunk of it.
 
     --json prints schema_version, command, rows (arm, task, metric, value, low,
     high, n_prompts, n_samples, note), settings, cautions, sources.
@@ -72,11 +73,15 @@ def measure(
     """
     from rich.text import Text
 
+    from variegate.cli._features import hold_features, of_features
     from variegate.metrics import measure as measure_samples
     from variegate.report import measurement_table
     from variegate.samples import clean_text
 
     gates = [Gate.parse(text) for text in fail_if]
+    if hold_features(files):
+        result = of_features(files, metrics=metrics_in(metrics), report=report, seed=seed)
+        return _show(result, files, gates, json=json, quiet=quiet)
     samples = read_arms(files, quiet=quiet or json)
     result = measure_samples(
         samples,
@@ -107,6 +112,23 @@ def measure(
         _write_page(result, samples, report)
     failed = samples.frame.filter(samples.frame["finish"] == "error").height
     return exit_code(rows, gates=gates, failed=failed, total=len(samples), tolerance=tolerance)
+
+
+def _show(
+    result: Measurement, files: tuple[str, ...], gates: list[Gate], *, json: bool, quiet: bool
+) -> int:
+    from variegate.report import measurement_table
+
+    rows = rows_of(result.frame)
+    if json:
+        print_json(
+            "measure", rows=rows, settings=result.settings, cautions=result.cautions, sources=files
+        )
+    else:
+        print_screen(measurement_table(result, task="default"))
+        if not quiet:
+            warn(result.cautions)
+    return exit_code(rows, gates=gates, failed=0, total=1, tolerance=0.0)
 
 
 def _write_page(result: Measurement, samples: Samples, path: Path) -> None:

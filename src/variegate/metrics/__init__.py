@@ -23,6 +23,7 @@ on from `variegate.divergences`.
 
 from variegate.divergences import fisher_rao, jeffreys, js, kl, psi
 from variegate.metrics._compare import compare
+from variegate.metrics._features import feature_columns, measure_features
 from variegate.metrics._measure import measure
 from variegate.metrics._registry import Metric, default_names, metric, metric_names
 from variegate.metrics._result import Caution, Comparison, Measurement, rows
@@ -139,6 +140,8 @@ from variegate.metrics.training_data import (
 
 __all__ = [
     "measure",
+    "measure_features",
+    "feature_columns",
     "Measurement",
     "compare",
     "Comparison",

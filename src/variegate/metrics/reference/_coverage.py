@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
+import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from variegate.divergences import squared_distances, two_sets
@@ -53,11 +54,12 @@ class Coverage:
         self._reference, _ = two_sets(reference, reference)
         self._radius = kth_squared_distance(self._reference, k=k)
         self._blocks = Blocks(blocks, seed=seed)
+        self._dealt = np.zeros(blocks, dtype=np.int64)
         self._hits = np.zeros(len(self._reference), dtype=np.int64)
         self._by = np.full(len(self._reference), -1, dtype=np.int64)
-        self.n, self.k = 0, k
+        self.n, self.n_reference, self.k = 0, len(self._reference), k
 
-    def add(self, features: ArrayLike, *, groups: Sequence[Any] | None = None) -> Self:
+    def add(self, features: ArrayLike, *, groups: Sequence[Any] | pl.Series | None = None) -> Self:
         """Take in a chunk of rows.
 
         Args:
@@ -81,6 +83,7 @@ class Coverage:
                 f"Expected features of shape (n, {self._reference.shape[1]}), got {chunk.shape}."
             )
         block = self._blocks.deal(len(chunk), groups)
+        self._dealt += np.bincount(block, minlength=len(self._dealt))
         self.n += len(chunk)
         open_ = np.flatnonzero(self._hits < _TWICE)
         if not len(open_) or not len(chunk):
@@ -114,7 +117,8 @@ class Coverage:
         if not self.n:
             return Estimate(value=nan, low=nan, high=nan, n_prompts=1, level=level, note="no rows")
         value = float((self._hits > 0).mean())
-        low, high = _wilson(value, _points_worth(value, m, self._lost_without()), level)
+        of_rows = self._error_of_rows()
+        low, high = _wilson(value, _points_worth(value, m, of_rows), level)
         return Estimate(
             value=value,
             low=low,
@@ -122,7 +126,13 @@ class Coverage:
             n_prompts=1,
             level=level,
             method="Wilson, with the jackknife over blocks",
-            settings={"n": self.n, "n_reference": m, "k": self.k, "seed": self._blocks.seed},
+            settings={
+                "n": self.n,
+                "n_reference": m,
+                "k": self.k,
+                "error_of_rows": of_rows,
+                "seed": self._blocks.seed,
+            },
         )
 
     def _count(
@@ -134,20 +144,19 @@ class Coverage:
         another = hit & (within & (block != self._by[points][:, None])).any(axis=1)
         self._hits[points] = np.where(another, _TWICE, np.maximum(self._hits[points], hit))
 
-    def _lost_without(self) -> NDArray[np.float64]:
-        """(blocks,) share of the reference that each block alone covers."""
+    def _error_of_rows(self) -> float:
+        """Standard error from deleting one block at a time: it loses what it alone covers."""
         alone = self._by[self._hits == 1]
-        return np.bincount(alone, minlength=self._blocks.count) / len(self._hits)
+        lost = np.bincount(alone, minlength=self._blocks.count) / len(self._hits)
+        lost = lost[self._dealt > 0]
+        blocks = len(lost)
+        return math.sqrt((blocks - 1) / blocks * float(np.sum((lost - lost.mean()) ** 2)))
 
 
-def _points_worth(share: float, points: int, lost: NDArray[np.float64]) -> float:
+def _points_worth(share: float, points: int, of_rows: float) -> float:
     """How many independent points have the variance of both draws together."""
     own = share * (1 - share)
-    if own == 0:
-        return float(points)
-    blocks = len(lost)
-    of_rows = (blocks - 1) / blocks * float(np.sum((lost - lost.mean()) ** 2))
-    return own / (own / points + of_rows)
+    return own / (own / points + of_rows**2) if own else float(points)
 
 
 def _wilson(share: float, points: float, level: float) -> tuple[float, float]:

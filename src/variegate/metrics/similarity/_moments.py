@@ -37,7 +37,7 @@ class Blocks:
         self.count, self.seed, self.dealt = count, seed, 0
         self._random = np.random.default_rng(seed)
 
-    def deal(self, rows: int, groups: Sequence[Any] | None = None) -> NDArray[np.intp]:
+    def deal(self, rows: int, groups: Sequence[Any] | pl.Series | None = None) -> NDArray[np.intp]:
         """(rows,) the block of each of the next rows."""
         if groups is not None:
             names = pl.Series(groups, strict=False)
@@ -94,7 +94,12 @@ class Moments:
         """Rows that count."""
         return int(self._rows.sum())
 
-    def add(self, features: ArrayLike, *, groups: Sequence[Any] | None = None) -> Self:
+    @property
+    def blank(self) -> int:
+        """Rows of zeros among them."""
+        return int(self._blank.sum())
+
+    def add(self, features: ArrayLike, *, groups: Sequence[Any] | pl.Series | None = None) -> Self:
         """Take in a chunk of rows.
 
         Args:
@@ -214,7 +219,7 @@ class Moments:
         self, score: Callable[[int, int, Floats, Floats], float], *, low: float, level: float
     ) -> Estimate:
         there = np.flatnonzero(self._rows)
-        n, blank = self.n, int(self._blank.sum())
+        n, blank = self.n, self.blank
         if not n:
             return _without_interval(float("nan"), 0, level, "no rows")
         total, second = self._sum.sum(axis=0), self._second.sum(axis=0)
