@@ -60,13 +60,14 @@ def test_the_distribution_is_what_the_definitions_say(logits, sampling):
 @settings(deadline=None, max_examples=50)
 @given(LOGITS, st.floats(1e-9, 1 - 1e-9))
 def test_the_token_is_the_inverse_of_the_distribution_function(logits, u):
-    from variegate.models._transformers._truncate import draw_tokens
+    from variegate.models._stepping import invert
+    from variegate.models._transformers._truncate import log_distribution
 
+    table = log_distribution(torch.tensor([logits]), Sampling())
     p = plain(logits, Sampling())
-    token, lp, entropy = draw_tokens(
-        torch.tensor([logits]), torch.tensor([u], dtype=torch.float64), Sampling()
-    )
-    chosen = int(token)
+    [chosen], [low], [high], [lp], [entropy] = invert(table, np.array([u]))
+    assert low <= u < high
+    assert [*map(list, invert(table.numpy(), np.array([u])))][0] == [chosen]
     assert p[:chosen].sum() - 1e-6 <= u <= p[: chosen + 1].sum() + 1e-6
     assert float(lp) == pytest.approx(np.log(p[chosen]), abs=1e-5)
     assert float(entropy) == pytest.approx(-(p * np.log(p)).sum(), abs=1e-5)

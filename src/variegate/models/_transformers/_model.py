@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ import torch
 
 from variegate.errors import CheckpointError, UsageError
 from variegate.models._protocol import Completion, Format, Request, Sampling, Turn
+from variegate.models._stepping import Drawn, OwnNumbers, Stops, grow
 from variegate.models._tiers import EVERY_TIER
-from variegate.models._transformers._decoding import Drawn, decode
 from variegate.models._transformers._loading import load, revision_of_files, revision_of_weights
+from variegate.models._transformers._prefixes import TorchPrefixes
 from variegate.models._transformers._rendering import Renderer
 from variegate.models._transformers._scoring import score_tokens
 from variegate.models._weights import checkpoint_files
@@ -143,27 +144,41 @@ class TransformersModel:
         Raises:
             CheckpointError: the model computes NaN.
         """
-        sampling = self._resolved(sampling)
-        prompts = {text: self._encode(text) for text in dict.fromkeys(r.rendered for r in requests)}
-        widths = {text: len(ids) for text, ids in prompts.items()}
+        sampling = self.resolved(sampling)
+        widths = {text: len(self._encode(text)) for text in {r.rendered for r in requests}}
         ordered = sorted(requests, key=lambda r: (widths[r.rendered], r.rendered, r.index))
         rows = self._rows(max(widths.values(), default=0) + sampling.max_tokens)
         for start in range(0, len(ordered), rows):
             batch = ordered[start : start + rows]
             places = {t: i for i, t in enumerate(dict.fromkeys(r.rendered for r in batch))}
-            drawn = decode(
-                self.model,
-                [prompts[text] for text in places],
-                [places[request.rendered] for request in batch],
-                [request.seed for request in batch],
+            prefixes = self.start(list(places))
+            prefixes.reorder(np.array([places[request.rendered] for request in batch]))
+            drawn = grow(
+                prefixes,
+                OwnNumbers([request.seed for request in batch], steps=sampling.max_tokens),
+                rows=len(batch),
                 sampling=sampling,
                 ends=self.ends,
-                stops=self._stops(sampling.stop) if sampling.stop else None,
+                stops=self.stops(sampling.stop),
             )
             yield [
-                self._completion(request, row, sampling, prompt_tokens=widths[request.rendered])
+                self.completed(request, row, sampling=sampling)
                 for request, row in zip(batch, drawn, strict=True)
             ]
+
+    def start(self, rendered: Sequence[str]) -> TorchPrefixes:
+        """Read prompts, once each, to go on token by token: one row a prompt."""
+        return TorchPrefixes(self.model, [self._encode(text) for text in rendered])
+
+    def vocabulary(self) -> Mapping[str, int]:
+        """Every token with its id."""
+        vocabulary: dict[str, int] = self.tokenizer.get_vocab()
+        return vocabulary
+
+    def fitting(self, rendered: Sequence[str], *, sampling: Sampling) -> int:
+        """How many rows fit in memory side by side, of the longest of these prompts."""
+        width = max((len(self._encode(text)) for text in rendered), default=0)
+        return self._rows(width + sampling.max_tokens)
 
     def score(
         self,
@@ -187,7 +202,7 @@ class TransformersModel:
         Returns:
             Shape (len(continuations),), at most 0; -inf for what truncation rules out.
         """
-        sampling = self._resolved(sampling)
+        sampling = self.resolved(sampling)
         tokens = [
             self._renderer.encode(c) if isinstance(c, str) else list(c) for c in continuations
         ]
@@ -211,7 +226,7 @@ class TransformersModel:
             ids = self.tokenizer.eos_token_id
         return sorted({ids} if isinstance(ids, int) else set(ids or ()))
 
-    def _resolved(self, sampling: Sampling) -> Sampling:
+    def resolved(self, sampling: Sampling) -> Sampling:
         """Put in the provider's default where the temperature was left open: it is a draw."""
         if sampling.temperature is not None:
             return sampling
@@ -240,7 +255,10 @@ class TransformersModel:
         each = 2 * held + 40 * config.vocab_size
         return int(max(1, min(ROWS[kind], BUDGET[kind] // each)))
 
-    def _stops(self, words: tuple[str, ...]) -> Any:
+    def stops(self, words: tuple[str, ...]) -> Stops | None:
+        """Whether tokens hold one of these words; None for no words."""
+        if not words:
+            return None
         # A stop string ends within the last token, so its length in tokens bounds the look back.
         back = max(len(word.encode()) for word in words) + 8
 
@@ -250,9 +268,14 @@ class TransformersModel:
 
         return stops
 
-    def _completion(
-        self, request: Request, drawn: Drawn, sampling: Sampling, *, prompt_tokens: int
+    def completed(
+        self, request: Request, drawn: Drawn, *, sampling: Sampling, **about: Any
     ) -> Completion:
+        """What a row wrote as the answer to a request.
+
+        Raises:
+            CheckpointError: the model computed NaN.
+        """
         if any(map(np.isnan, drawn.entropies)):
             raise CheckpointError(f"Model {self.name!r} computes NaN: its weights are broken.")
         written = drawn.ids[:-1] if drawn.ids[-1] in self.ends else drawn.ids
@@ -268,6 +291,7 @@ class TransformersModel:
             token_ids=tuple(drawn.ids),
             token_logprobs=tuple(drawn.logprobs),
             token_entropies=tuple(drawn.entropies),
-            prompt_tokens=prompt_tokens,
+            prompt_tokens=drawn.read,
             completion_tokens=len(drawn.ids),
+            **about,
         )

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 
 from variegate.models._protocol import Sampling
-from variegate.models._transformers._decoding import prefill
+from variegate.models._transformers._prefixes import prefill
 from variegate.models._transformers._truncate import log_distribution
 
 __all__ = ["score_tokens"]

@@ -6,7 +6,7 @@ import torch
 
 from variegate.models._protocol import Sampling
 
-__all__ = ["draw_tokens", "log_distribution"]
+__all__ = ["log_distribution"]
 
 
 def log_distribution(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
@@ -46,26 +46,3 @@ def log_distribution(logits: torch.Tensor, sampling: Sampling) -> torch.Tensor:
     for rule in sampling.rules:
         lp = rule(lp)
     return lp
-
-
-def draw_tokens(
-    logits: torch.Tensor, u: torch.Tensor, sampling: Sampling
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Draw one token a row by inverting the distribution function at u.
-
-    Args:
-        logits: (B, V).
-        u: (B,), float64 between 0 and 1.
-        sampling: the settings of the draw.
-
-    Returns:
-        Tokens, their log-probabilities, and the entropies (nats) of the distributions, each (B,).
-    """
-    lp = log_distribution(logits, sampling)
-    p = lp.exp()
-    cumulated = p.cumsum(-1)
-    place = torch.searchsorted(cumulated, u[:, None] * cumulated[:, -1:], right=True)
-    token = place.clamp_(max=lp.shape[-1] - 1)
-    # Below -800 the probability is 0 in float64, so the floor only turns 0 · inf into 0.
-    entropy = -(p * lp.clamp(min=-800.0)).sum(-1)
-    return token[:, 0], lp.gather(-1, token)[:, 0], entropy
