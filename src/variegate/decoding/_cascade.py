@@ -82,8 +82,9 @@ def cascade_threshold(
         >>> 0.4 < found.threshold < 0.5, found.bound <= 0.05
         (True, True)
 
-    Reference: Dohan 2022 on cascades, https://arxiv.org/abs/2207.10342; the bound: Maurer 2009,
-    https://arxiv.org/abs/0907.3740; the walk: Angelopoulos 2021, https://arxiv.org/abs/2110.01052
+    Reference: Berestizshevsky 2018, https://arxiv.org/abs/1805.10982 (the cascade); Maurer 2009,
+    https://arxiv.org/abs/0907.3740 (the bound); Angelopoulos 2021,
+    https://arxiv.org/abs/2110.01052 (the walk).
     """
     sure, first, second = (
         np.asarray(one, dtype=np.float64) for one in (confidence, loss_first, loss_second)

@@ -102,7 +102,9 @@ def _spearman(place: int, a: Floats, b: Floats) -> float:
     if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
     both = np.stack([_ranks(a), _ranks(b)])
-    return float(np.corrcoef(both)[0, 1].clip(-1.0, 1.0).round(12))
+    centred = both - both.mean(axis=1, keepdims=True)
+    product = centred @ centred.T
+    return float((product[0, 1] / np.sqrt(product[0, 0] * product[1, 1])).round(12))
 
 
 def _ranks(values: Floats) -> Floats:

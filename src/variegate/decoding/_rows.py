@@ -135,9 +135,9 @@ def open_all(*given: Array) -> list[Rows]:
 
 def entropies(rows: Rows) -> Array:
     """Shannon entropy of each row in nats, (R, 1)."""
-    xp = rows.xp
-    terms = xp.exp(rows.lp)
-    terms *= xp.clip(rows.lp, _EMPTY, None)
+    xp, lp = rows.xp, rows.lp
+    terms = xp.exp(lp)
+    terms *= lp if float(xp.min(lp)) > _EMPTY else xp.clip(lp, _EMPTY, None)
     return xp.clip(-xp.sum(terms, axis=-1, keepdims=True), 0.0, None)
 
 
@@ -151,22 +151,49 @@ def greedy(rows: Rows) -> Array:
 
 def keep(rows: Rows, mask: Array) -> Array:
     """Keep the tokens of a mask (R, V), at least one a row, and renormalise."""
-    xp, lp = rows.xp, rows.lp
-    counts = xp.count_nonzero(mask, axis=-1)
-    kept = int(xp.sum(counts))
-    if kept == lp.shape[0] * lp.shape[1]:
+    xp = rows.xp
+    kept = _Kept(rows, mask)
+    if kept.flat.shape[0] == mask.shape[0] * mask.shape[1]:
         return rows.given
-    # Masses are summed one after the other, in the order of the ids: a row gives the same bits
-    # whatever rows stand beside it and whichever branch is taken.
-    if 4 * kept > lp.shape[0] * lp.shape[1]:
-        out = xp.where(mask, lp, -xp.inf)
-        out = out - xp.log(xp.cumulative_sum(xp.exp(out), axis=-1)[:, -1:])
-        return rows.back(out)
-    row, column = xp.nonzero(mask)
-    values = lp[row, column]
-    table = _table(xp, row, values, counts)
-    mass = xp.log(xp.cumulative_sum(xp.exp(table), axis=-1)[:, -1])
-    return _scattered(rows, row, column, values - mass[row])
+    # Masses are summed one after the other: a row gives the same bits whatever rows stand
+    # beside it.
+    mass = xp.cumulative_sum(xp.exp(kept.table()), axis=-1)[:, -1]
+    return kept.scattered(xp.log(mass))
+
+
+class _Kept:
+    """The tokens of a mask, flat: by row and then by id."""
+
+    def __init__(self, rows: Rows, mask: Array) -> None:
+        xp = rows.xp
+        vocabulary = mask.shape[-1]
+        self.rows = rows
+        (self.flat,) = xp.nonzero(xp.reshape(mask, (-1,)))
+        self.values = xp.reshape(rows.lp, (-1,))[self.flat]
+        device = array_api_compat.device(self.flat)
+        edges = vocabulary * xp.arange(mask.shape[0] + 1, dtype=self.flat.dtype, device=device)
+        places = xp.searchsorted(self.flat, edges)
+        self.first, self.counts = places[:-1], places[1:] - places[:-1]
+        self.row = self.flat // vocabulary
+
+    def table(self) -> Array:
+        """As a table (R, M), padded with -inf."""
+        xp = self.rows.xp
+        device = array_api_compat.device(self.values)
+        most = int(xp.max(self.counts))
+        out = xp.full((len(self.counts) * most,), -xp.inf, dtype=xp.float64, device=device)
+        place = xp.arange(self.flat.shape[0], device=device)
+        out[place + (xp.arange(len(self.counts), device=device) * most - self.first)[self.row]] = (
+            self.values
+        )
+        return xp.reshape(out, (-1, most))
+
+    def scattered(self, shift: Array) -> Array:
+        """Back in the shape given: the values less a shift (R,), -inf elsewhere."""
+        xp = self.rows.xp
+        out = xp.full(self.rows.lp.shape, -xp.inf, dtype=xp.float64, device=self.rows.lp.device)
+        xp.reshape(out, (-1,))[self.flat] = self.values - shift[self.row]
+        return self.rows.back(out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,18 +201,14 @@ class Head:
     """The most likely tokens of each row: all tokens from a bound upwards.
 
     Args:
-        row, column, values: flat, by row and then by id.
+        ordered: their log-probabilities, (R, M), descending, padded with -inf.
         counts: tokens of each row, (R,).
-        ordered: (R, M), descending, padded with -inf.
         bound: every token outside has a lower log-probability, (R, 1).
         complete: nothing that has any probability is outside.
     """
 
-    row: Array
-    column: Array
-    values: Array
-    counts: Array
     ordered: Array
+    counts: Array
     bound: Array
     complete: bool
 
@@ -196,35 +219,32 @@ def heads(rows: Rows, *sizes: int) -> Iterator[Head]:
     A rule that looks at the first tokens only need not sort the vocabulary.
     """
     for size in sizes or (128, 2048):
-        if 8 * size <= rows.lp.shape[-1]:
+        if 4 * size <= rows.lp.shape[-1]:
             yield _head(rows, size)
-    yield _head(rows, None)
+    xp = rows.xp
+    yield Head(
+        ordered=xp.sort(rows.lp, axis=-1, descending=True),
+        counts=xp.count_nonzero(rows.lp > -xp.inf, axis=-1),
+        bound=xp.full_like(rows.peak, _LOWEST),
+        complete=True,
+    )
 
 
-def _head(rows: Rows, size: int | None) -> Head:
+def _head(rows: Rows, size: int) -> Head:
     xp, lp = rows.xp, rows.lp
-    if size is None:
-        bound = xp.full_like(rows.peak, _LOWEST)
-    else:
-        # Each of `size` groups of ids has a token at least as likely as the size-th largest
-        # of the groups' maxima, so at least `size` tokens are: a bound without a sort.
-        width = lp.shape[-1] // (2 * size)
-        groups = lp.shape[-1] // width
-        cells = xp.reshape(lp[:, : width * groups], (lp.shape[0], width, groups))
-        ordered = xp.sort(xp.max(cells, axis=1), axis=-1)
-        bound = xp.clip(ordered[:, groups - size : groups - size + 1], _LOWEST, None)
-    mask = lp >= bound
-    counts = xp.count_nonzero(mask, axis=-1)
-    row, column = xp.nonzero(mask)
-    values = lp[row, column]
+    # Each of `size` groups of ids has a token at least as likely as the size-th largest of the
+    # groups' maxima, so at least `size` tokens are: a bound without a sort.
+    width = lp.shape[-1] // (2 * size)
+    groups = lp.shape[-1] // width
+    cells = xp.reshape(lp[:, : width * groups], (lp.shape[0], width, groups))
+    ordered = xp.sort(xp.max(cells, axis=1), axis=-1)
+    bound = xp.clip(ordered[:, groups - size : groups - size + 1], _LOWEST, None)
+    kept = _Kept(rows, lp >= bound)
     return Head(
-        row=row,
-        column=column,
-        values=values,
-        counts=counts,
-        ordered=xp.sort(_table(xp, row, values, counts), axis=-1, descending=True),
+        ordered=xp.sort(kept.table(), axis=-1, descending=True),
+        counts=kept.counts,
         bound=bound,
-        complete=size is None,
+        complete=False,
     )
 
 
@@ -233,36 +253,12 @@ def cut(rows: Rows, head: Head, count: Array) -> Array:
     xp = rows.xp
     count = xp.minimum(xp.clip(count, 1, None), head.counts)
     last = xp.take_along_axis(head.ordered, count[:, None] - 1, axis=-1)
-    mass = xp.cumulative_sum(xp.exp(head.ordered), axis=-1)
+    widest = head.ordered[:, : int(xp.max(count))]
+    mass = xp.cumulative_sum(xp.exp(widest), axis=-1)
     total = xp.log(xp.take_along_axis(mass, count[:, None] - 1, axis=-1))[:, 0]
-    least = last[head.row, 0]
-    stay = head.values >= least
-    if int(xp.count_nonzero(stay)) > int(xp.sum(count)):
-        equal = head.values == least
-        rank = xp.cumulative_sum(xp.astype(equal, xp.int64))
-        first = xp.cumulative_sum(head.counts) - head.counts
-        before = (rank - equal)[first]
-        room = count - xp.count_nonzero(head.ordered > last, axis=-1)
-        stay = (head.values > least) | (equal & (rank <= (before + room)[head.row]))
-    row = head.row[stay]
-    return _scattered(rows, row, head.column[stay], head.values[stay] - total[row])
-
-
-def _table(xp: Any, row: Array, values: Array, counts: Array) -> Array:
-    """Flat values by row as a table (R, M), padded with -inf."""
-    first = xp.cumulative_sum(counts) - counts
-    place = xp.arange(row.shape[0], device=array_api_compat.device(values)) - first[row]
-    out = xp.full(
-        (counts.shape[0], int(xp.max(counts))),
-        -xp.inf,
-        dtype=xp.float64,
-        device=array_api_compat.device(values),
-    )
-    out[row, place] = values
-    return out
-
-
-def _scattered(rows: Rows, row: Array, column: Array, values: Array) -> Array:
-    out = rows.xp.full_like(rows.lp, -rows.xp.inf)
-    out[row, column] = values
-    return rows.back(out)
+    mask = rows.lp >= last
+    if int(xp.count_nonzero(mask)) > int(xp.sum(count)):
+        equal = rows.lp == last
+        room = count[:, None] - xp.count_nonzero(rows.lp > last, axis=-1)[:, None]
+        mask &= ~equal | (xp.cumulative_sum(xp.astype(equal, xp.int64), axis=-1) <= room)
+    return _Kept(rows, mask).scattered(total)
