@@ -6,14 +6,14 @@ import hashlib
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from variegate.errors import UsageError
 from variegate.judging._relation import Bools
 
-__all__ = ["JudgedPairs", "pair_prompt", "same_by_judge"]
+__all__ = ["JudgedPairs", "PairJudge", "pair_prompt", "same_by_judge"]
 
 _VERDICTS = {"same": True, "different": False}
 
@@ -39,6 +39,15 @@ class JudgedPairs:
     unscored: int
     disagreements: int
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class PairJudge(Protocol):
+    """A judge that takes many pairs at once, as one behind an endpoint wants them."""
+
+    def many(self, pairs: Sequence[tuple[str, str]], /) -> Sequence[str]:
+        """Return the reply to each pair, in their order."""
+        ...
 
 
 def pair_prompt(a: str, b: str, *, seed: int = 0) -> str:
@@ -82,7 +91,7 @@ def pair_prompt(a: str, b: str, *, seed: int = 0) -> str:
 
 
 def same_by_judge(
-    texts: Sequence[str], ask: Callable[[str, str], str], *, seed: int = 0
+    texts: Sequence[str], ask: Callable[[str, str], str] | PairJudge, *, seed: int = 0
 ) -> JudgedPairs:
     """Ask a judge about every pair, in both orders, and keep only verdicts that agree.
 
@@ -93,9 +102,11 @@ def same_by_judge(
     Args:
         texts: n outputs. Texts that are equal letter by letter are the same without asking, and
             each pair of different texts is asked once: n(n-1) calls at most.
-        ask: puts two outputs to the judge and returns its reply. For a language model put
-            `pair_prompt` between, as ``lambda a, b: reply_to(pair_prompt(a, b))``: it fences the
-            outputs as data. What it raises is not caught.
+        ask: puts two outputs to the judge and returns its reply, or takes many pairs at once
+            (`variegate.models.pair_judge` makes one of any model, endpoints too). For a language
+            model of your own put `pair_prompt` between, as
+            ``lambda a, b: reply_to(pair_prompt(a, b))``: it fences the outputs as data. What it
+            raises is not caught.
         seed: for the order in which the questions are put, so that a judge that drifts favours
             no pair.
 
@@ -118,10 +129,10 @@ def same_by_judge(
         raise UsageError("Expected a sequence of texts, got one text.")
     distinct = list(dict.fromkeys(texts))
     pairs = list(itertools.permutations(range(len(distinct)), 2))
-    replies: dict[tuple[int, int], bool | None] = {}
-    for at in np.random.default_rng(seed).permutation(len(pairs)):
-        i, j = pairs[at]
-        replies[i, j] = _verdict(ask(distinct[i], distinct[j]))
+    asked = [pairs[at] for at in np.random.default_rng(seed).permutation(len(pairs))]
+    words = [(distinct[i], distinct[j]) for i, j in asked]
+    said = ask.many(words) if isinstance(ask, PairJudge) else [ask(a, b) for a, b in words]
+    replies = {pair: _verdict(reply) for pair, reply in zip(asked, said, strict=True)}
     same = np.eye(len(distinct), dtype=np.bool_)
     scored = np.eye(len(distinct), dtype=np.bool_)
     disagreements = 0

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from variegate.models._arm import Arm
 from variegate.models._collect import collect
 from variegate.models._fake import FakeModel, UniformModel
+from variegate.models._pair_judge import pair_judge
 from variegate.models._protocol import (
     FORMATS,
     Completion,
@@ -40,6 +41,7 @@ __all__ = [
     "Arm",
     "collect",
     "say",
+    "pair_judge",
     "Turn",
     "Sampling",
     "Rule",

@@ -5,6 +5,7 @@ from variegate.metrics.answers._classes import distinct_at_k, gini_simpson, uniq
 from variegate.metrics.answers._draws_needed import draws_needed, expected_share_error
 from variegate.metrics.answers._entropy import answer_entropy
 from variegate.metrics.answers._known_answers import UniformGap, coverage_recall, kl_to_uniform
+from variegate.metrics.answers._nli import nli_diversity
 from variegate.metrics.answers._pass_at_k import accuracy, pass_at_k, pass_at_k_interval
 from variegate.metrics.answers._perspectives import perspective_recall
 from variegate.metrics.answers._side_by_side import SideBySide, holm, side_by_side
@@ -21,6 +22,7 @@ __all__ = [
     "coverage_recall",
     "kl_to_uniform",
     "UniformGap",
+    "nli_diversity",
     "perspective_recall",
     "draws_needed",
     "expected_share_error",
