@@ -184,8 +184,8 @@ def test_texts_with_nothing_in_common_are_not_homogeneous():
         assert homogenisation(["", ""], by=by) == 1
         assert homogenisation(["a", ""], by=by) == 0
         assert math.isnan(homogenisation(["a"], by=by))
-    with pytest.raises(UsageError, match="rouge-l, rouge-1, got 'bleu'"):
-        homogenisation(["a", "b"], by="bleu")
+    with pytest.raises(UsageError, match="rouge-l, rouge-1, bleu, got 'chrf'"):
+        homogenisation(["a", "b"], by="chrf")
 
 
 @few

@@ -2,7 +2,12 @@
 
 from variegate.metrics.texts._compression import compression_ratio
 from variegate.metrics.texts._distinct import distinct_n, ead, ngram_diversity
-from variegate.metrics.texts._homogenisation import Overlap, homogenisation
+from variegate.metrics.texts._edit import edit_diversity
+from variegate.metrics.texts._homogenisation import (
+    Overlap,
+    homogenisation,
+    homogenisation_of_tokens,
+)
 from variegate.metrics.texts._length import common_length, mean_length, truncated
 from variegate.metrics.texts._lexical import hdd, maas, mattr, mtld
 from variegate.metrics.texts._self_bleu import self_bleu
@@ -16,7 +21,9 @@ __all__ = [
     "self_bleu",
     "self_repetition",
     "homogenisation",
+    "homogenisation_of_tokens",
     "Overlap",
+    "edit_diversity",
     "compression_ratio",
     "mtld",
     "hdd",
