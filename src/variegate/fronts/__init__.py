@@ -6,12 +6,17 @@ resampled points too: `resampled_points` draws prompts once for all arms, `membe
 surely an arm is on the front and `attainment` draws the front's band. Settings are chosen on one
 half of the prompts and reported on the other (`split_half`), since the best of many looks better
 than it is.
+
+`front` does all of it for arms that are asked or saved: equal cost, equal tuning, one `Front`.
 """
 
 from variegate.fronts._against import additive_epsilon, r2
+from variegate.fronts._arms import Arms, Method, Setting
 from variegate.fronts._attainment import Attainment, attainment
+from variegate.fronts._budget import Spent, at_equal_cost
 from variegate.fronts._cost import cost_of_pass
 from variegate.fronts._curvature import Curvature, nonlinearity
+from variegate.fronts._front import front
 from variegate.fronts._hypervolume import contributions, hypervolume
 from variegate.fronts._knee import bulge, knee, robustness
 from variegate.fronts._nondominated import nondominated, ranks
@@ -23,8 +28,17 @@ from variegate.fronts._resampled import (
     resampled_points,
     split_half,
 )
+from variegate.fronts._result import Front
 
 __all__ = [
+    # arms at equal cost
+    "front",
+    "Front",
+    "Arms",
+    "Method",
+    "Setting",
+    "at_equal_cost",
+    "Spent",
     # points
     "nondominated",
     "ranks",

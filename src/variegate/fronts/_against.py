@@ -14,7 +14,7 @@ __all__ = ["additive_epsilon", "r2"]
 Floats = NDArray[np.float64]
 
 
-def additive_epsilon(a: ArrayLike, b: ArrayLike) -> Floats | float:
+def additive_epsilon(a: ArrayLike, b: ArrayLike, *, mixing: bool = False) -> Floats | float:
     """By how much `b` must be worsened, on all axes alike, until `a` covers it.
 
     ε(A, B) = max_b min_a max_j (b_j - a_j), larger being better on every axis.
@@ -22,6 +22,9 @@ def additive_epsilon(a: ArrayLike, b: ArrayLike) -> Floats | float:
     Args:
         a: (..., N, d) the set that is to cover; points with NaN cover nothing.
         b: (..., M, d) the set to be covered; points with NaN need no cover.
+        mixing: let `a` cover what lies between its points too (two axes). Means over prompts do:
+            an arm taken by lot for every prompt has the mean of their means on both axes. Without
+            it whatever falls between two points of a coarse grid looks like a lead.
 
     Returns:
         (...) in the unit of the axes, a float for one pair: 0 for equal fronts, negative where
@@ -35,12 +38,18 @@ def additive_epsilon(a: ArrayLike, b: ArrayLike) -> Floats | float:
         >>> front = [[0.2, 0.9], [0.8, 0.3]]
         >>> round(additive_epsilon(front, [[0.3, 1.0], [0.9, 0.4]]), 9)
         0.1
+        >>> between = [[0.5, 0.6]]
+        >>> round(additive_epsilon(front, between), 9), additive_epsilon(
+        ...     front, between, mixing=True)
+        (0.3, 0.0)
     """
     left, right = as_points(a), as_points(b)
     if left.shape[-1] != right.shape[-1]:
         raise UsageError(
             f"Expected two sets on the same axes, got {left.shape[-1]} and {right.shape[-1]}."
         )
+    if mixing:
+        return _over_mixtures(left, right)
     # (..., M, N): what every b is above every a.
     lead = (right[..., :, None, :] - left[..., None, :, :]).max(axis=-1)
     here = np.asarray(~np.isnan(left).any(axis=-1))
@@ -101,3 +110,27 @@ def r2(points: ArrayLike, *, ideal: ArrayLike) -> float:
     falling = near * ((turn - start) - (turn**2 - start**2) / 2)
     rising = far * (stop**2 - turn**2) / 2
     return float((falling + rising).sum())
+
+
+def _over_mixtures(left: Floats, right: Floats) -> Floats | float:
+    """Epsilon against the hull of `left`: max over weights w of w·b - max_a w·a.
+
+    A point lies under the hull iff it does for every weight. The difference is concave in w, with
+    corners where two points of `left` tie, so the ends and the ties are enough.
+    """
+    if left.shape[-1] != 2:
+        raise UsageError(f"Expected two axes to mix on, got {left.shape[-1]}.")
+    here, wanted = ~np.isnan(left).any(axis=-1), ~np.isnan(right).any(axis=-1)
+    steps = left[..., :, None, :] - left[..., None, :, :]
+    across, down = steps[..., 0], -steps[..., 1]
+    ties = np.divide(down, across + down, out=np.zeros_like(down), where=across * down > 0)
+    ties = ties.reshape(*ties.shape[:-2], -1)
+    ends = np.broadcast_to([0.0, 1.0], (*ties.shape[:-1], 2))
+    w = np.concatenate([ties, ends], axis=-1)[..., :, None]  # (..., W, 1)
+    reach = w * left[..., None, :, 0] + (1 - w) * left[..., None, :, 1]
+    reach = np.where(here[..., None, :], reach, -np.inf).max(axis=-1, initial=-np.inf)
+    asked = w * right[..., None, :, 0] + (1 - w) * right[..., None, :, 1]
+    lead = (asked - reach[..., None]).max(axis=-2)  # (..., M)
+    epsilon = np.where(wanted, lead, -np.inf).max(axis=-1, initial=-np.inf)
+    epsilon = np.asarray(np.where(wanted.any(axis=-1), epsilon, np.nan))
+    return float(epsilon) if epsilon.ndim == 0 else epsilon

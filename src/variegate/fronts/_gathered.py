@@ -1,0 +1,293 @@
+"""What every arm said: asked, or read from a file; who cannot run is told before any draw."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from variegate.errors import DataError, MissingExtra, UsageError
+from variegate.fronts._arms import Arms, Method, Setting
+from variegate.judging import judge
+from variegate.models import Arm, Model, Tier, collect, require
+from variegate.samples import Prompt, RunDirectory, Samples, read, read_prompts
+
+__all__ = ["Gathered", "Progress", "gather", "prompts_of"]
+
+Progress = Callable[[int, int, str], None]  # draws made, draws wanted, the arm that is asked
+
+_CLOCK = "seconds.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gathered:
+    """What was said, and by whom.
+
+    Args:
+        samples: every output, judged, of all arms.
+        settings: of the arms that spoke, in order.
+        refused: method, arm, reason, for those that could not.
+        models: method → the model's name, revision and tiers.
+        seconds: arm → what its draws took; saved outputs have none.
+    """
+
+    samples: Samples
+    settings: tuple[Setting, ...]
+    refused: tuple[tuple[str, str, str], ...]
+    models: Mapping[str, Mapping[str, Any]]
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ready:
+    """A setting that can run: its arm, and the way of asking where it has one."""
+
+    setting: Setting
+    arm: Arm
+    asking: Any | None
+    n: int
+
+
+def gather(
+    arms: Arms,
+    prompts: Sequence[Prompt],
+    *,
+    run: RunDirectory | None = None,
+    progress: Progress | None = None,
+) -> Gathered:
+    """Ask every arm that can be asked and read what was saved.
+
+    Raises:
+        DataError: a file is missing or holds nothing of use.
+        UsageError: no arm can run.
+    """
+    _refuse_missing(arms)
+    ready, refused, models = _prepared(arms)
+    frames, settings = [], []
+    clock = _Clock(run)
+    for one in ready:
+        name = one.setting.arm
+        begun = time.monotonic()
+        frames.append(_asked(one, prompts, seed=arms.seed, run=run, progress=progress))
+        clock.add(name, time.monotonic() - begun)
+        settings.append(one.setting)
+    for method in arms.methods:
+        if method.samples is not None:
+            frame, saved = _saved(method, prompts)
+            frames.append(frame)
+            settings += saved
+    if not frames:
+        raise UsageError(
+            "No arm can run: " + "; ".join(f"{arm}: {why}" for _, arm, why in refused[:3]) + "."
+        )
+    together = Samples.from_frame(
+        pl.concat(frames).with_columns(pl.lit(None, dtype=pl.String).alias("sample_id")),
+        source=arms.name,
+    )
+    order = {setting.arm: i for i, setting in enumerate(_in_order(arms, settings))}
+    return Gathered(
+        samples=judge(together, prompts),
+        settings=tuple(sorted(settings, key=lambda setting: order[setting.arm])),
+        refused=tuple(refused),
+        models=models,
+        seconds=clock.seconds,
+    )
+
+
+def prompts_of(arms: Arms) -> tuple[Prompt, ...]:
+    """Return the prompts; none where only saved outputs are compared without a file.
+
+    Raises:
+        DataError: the file is not there or cannot be read.
+    """
+    if isinstance(arms.prompts, Path):
+        if not arms.prompts.is_file():
+            raise DataError(
+                f"The file of prompts is not there: {arms.prompts}.",
+                hint="Paths in an ARMS.toml are relative to the file.",
+            )
+        return read_prompts(arms.prompts)
+    return tuple(arms.prompts or ())
+
+
+def _refuse_missing(arms: Arms) -> None:
+    missing = []
+    for name in (method.name for method in arms.methods):
+        method = arms.method(name)
+        for kind in ("model", "samples"):
+            path = getattr(method, kind)
+            if isinstance(path, Path) and not path.exists():
+                missing.append(f"{kind} of {name}: {path}")
+    if missing:
+        raise DataError(
+            f"{len(missing)} of the files of {arms.name!r} are not there: {'; '.join(missing)}.",
+            hint="Paths in an ARMS.toml are relative to the file.",
+        )
+
+
+def _prepared(
+    arms: Arms,
+) -> tuple[list[_Ready], list[tuple[str, str, str]], dict[str, dict[str, Any]]]:
+    """Open the models and make every arm, before anything is drawn."""
+    opened: dict[Any, Model] = {}
+    ready: list[_Ready] = []
+    refused: list[tuple[str, str, str]] = []
+    models: dict[str, dict[str, Any]] = {}
+    for name in (method.name for method in arms.methods):
+        method = arms.method(name)
+        if method.samples is not None:
+            continue
+        key = (method.model, method.gguf_file) if isinstance(method.model, Path) else id(method)
+        if key not in opened:
+            opened[key] = _opened(method)
+        model = opened[key]
+        models[name] = {
+            "name": model.name,
+            "revision": model.revision,
+            "tiers": "".join(sorted(getattr(model, "tiers", ()))),
+        }
+        for setting in method.settings(arms.sampling):
+            try:
+                ready.append(_ready(setting, method, model, arms))
+            except (UsageError, MissingExtra) as error:
+                reason = f"{error} {error.hint or ''}".strip().rstrip(".")
+                refused.append((name, setting.arm, reason))
+    return ready, refused, models
+
+
+def _opened(method: Method) -> Model:
+    if not isinstance(method.model, Path):
+        model: Model = method.model
+        return model
+    from variegate.models import transformers_model
+
+    return transformers_model(method.model, name=method.model.name, gguf_file=method.gguf_file)
+
+
+def _ready(setting: Setting, method: Method, model: Model, arms: Arms) -> _Ready:
+    rules = tuple(_rule(model, name, given) for name, given in setting.rules)
+    asking = _asking(model, *setting.asking) if setting.asking else None
+    if setting.choosing:
+        raise UsageError(
+            f"Choosing ({setting.choosing[0]}) is not one of the steps that a front takes yet",
+            hint="Choose first, save the outputs, and name the file as samples",
+        )
+    own = method.format or ("chat" if "chat" in model.formats() else "raw")
+    return _Ready(
+        setting=setting,
+        arm=Arm(
+            name=setting.arm,
+            model=model,
+            format=own,
+            sampling=replace(setting.draw(), rules=rules) if rules else setting.draw(),
+        ),
+        asking=asking,
+        n=method.samples_per_prompt or arms.samples_per_prompt,
+    )
+
+
+def _rule(model: Model, name: str, given: Mapping[str, Any]) -> Any:
+    from variegate.decoding import rule
+
+    made = rule(name, **given)
+    if made.entry.contexts != 1:
+        raise UsageError(f"The rule {name!r} combines several contexts; a front draws from one")
+    # A rule runs on the whole distribution, also one that an endpoint knows by a parameter.
+    _require(model, "E", f"the rule {name!r}")
+    return made
+
+
+def _asking(model: Model, name: str, given: Mapping[str, Any]) -> Any:
+    from variegate.prompting import asking
+
+    made = asking(name, **given)
+    _require(model, made.tier, f"asking by {name!r}")
+    return made
+
+
+def _require(model: Model, tier: Tier, what: str) -> None:
+    require(model, tier, what[0].upper() + what[1:])
+
+
+def _asked(
+    one: _Ready,
+    prompts: Sequence[Prompt],
+    *,
+    seed: int,
+    run: RunDirectory | None,
+    progress: Progress | None,
+) -> pl.DataFrame:
+    name = one.setting.arm
+    settings: dict[str, Any] = {
+        "n": one.n,
+        "seed": seed,
+        "run": run,
+        "progress": None if progress is None else _named(progress, name),
+    }
+    asked = (
+        collect(one.arm, prompts, **settings)
+        if one.asking is None
+        else one.asking.collect(one.arm, prompts, **settings)
+    )
+    # Arms that ask the same share their draws; in a run they carry the first name.
+    return asked.frame.with_columns(pl.lit(name).alias("arm"))
+
+
+def _named(progress: Progress, name: str) -> Callable[[int, int], None]:
+    return lambda done, wanted: progress(done, wanted, name)
+
+
+def _saved(method: Method, prompts: Sequence[Prompt]) -> tuple[pl.DataFrame, list[Setting]]:
+    """Read saved outputs: every arm in them is a setting."""
+    samples = method.samples if isinstance(method.samples, Samples) else read(method.samples)
+    frame = samples.frame
+    named = frame["arm"].unique(maintain_order=True).to_list()
+    labels = {arm: "" if len(named) == 1 else str(arm) for arm in named}
+    arms = {a: f"{method.name} ({label})" if label else method.name for a, label in labels.items()}
+    frame = frame.with_columns(pl.col("arm").replace_strict(arms, return_dtype=pl.String))
+    if prompts:
+        # Saved outputs often carry no task: the prompts know it.
+        known = pl.DataFrame(
+            {"prompt_id": [p.prompt_id for p in prompts], "_task": [p.task for p in prompts]}
+        ).unique("prompt_id", keep="none")
+        task = (
+            pl.when(pl.col("task") == "default")
+            .then(pl.coalesce("_task", "task"))
+            .otherwise(pl.col("task"))
+        )
+        frame = (
+            frame.join(known, on="prompt_id", how="left", maintain_order="left")
+            .with_columns(task.alias("task"))
+            .drop("_task")
+        )
+    found = [Setting(method=method.name, arm=arms[a], label=labels[a]) for a in named]
+    return frame, found
+
+
+def _in_order(arms: Arms, settings: Sequence[Setting]) -> list[Setting]:
+    place = {method.name: i for i, method in enumerate(arms.methods)}
+    return sorted(settings, key=lambda setting: place[setting.method])
+
+
+class _Clock:
+    """Seconds an arm took, over all the times a run was continued."""
+
+    def __init__(self, run: RunDirectory | None) -> None:
+        self._run = run
+        self.seconds: dict[str, float] = {}
+        path = None if run is None else run.path / _CLOCK
+        if path is not None and path.is_file():
+            try:
+                self.seconds = {str(k): float(v) for k, v in json.loads(path.read_text()).items()}
+            except (ValueError, AttributeError) as error:
+                raise DataError(f"{path}: not a table of seconds.", hint="Remove it.") from error
+
+    def add(self, arm: str, seconds: float) -> None:
+        self.seconds[arm] = round(self.seconds.get(arm, 0.0) + seconds, 3)
+        if self._run is not None:
+            self._run.write_json(_CLOCK, self.seconds)
