@@ -319,7 +319,7 @@ def test_compare_is_paired_and_signed_b_minus_a():
     assert of["quality"]["low"] == pytest.approx(1)  # paired: the same shift everywhere
     assert of["quality"]["high"] == pytest.approx(1)
     assert of["vendi"]["value"] == 0
-    assert len(result.sentences) == 3
+    assert len(result.sentences) == 5  # with how many models the two are, by meaning and by answer
     assert "rises: +1 [+1, +1] on 12 prompts" in result.sentences[0]
     assert "no difference can be told" in result.sentences[1]
     assert set(result.frame["arm"]) == {"base", "tuned", "tuned - base"}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from variegate.cli._gate import FailIf, Gate, Tolerance, exit_code
 from variegate.cli._measure import (
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
 
 __all__ = ["compare"]
 
+Match = Annotated[
+    str | None,
+    Parameter(help="Only outputs with a partner of about its: length, quality (comma-separated)."),
+]
+Caliper = Annotated[float, Parameter(help="Standard deviations partners may be apart.")]
+
 
 def compare(
     a: str,
@@ -32,6 +40,8 @@ def compare(
     embedder: Embedder = None,
     k: K = None,
     drop: Drop = None,
+    match: Match = None,
+    caliper: Caliper = 0.2,
     seed: Seed = 0,
     fail_if: FailIf = (),
     tolerance: Tolerance = 0.0,
@@ -43,15 +53,21 @@ def compare(
     A and B are files as `variegate measure` reads them, one arm each. Both
     are measured on the prompts they share and at equal numbers of outputs;
     where that cannot be, the comparison is refused with the reason. The
-    difference is B - A.
+    difference is B - A. A second table says how alike outputs are within each
+    arm and between the two, and as how many models they count.
+
+    A model that became terse, or good, may look less various for that alone:
+    --match length, --match quality or --match length,quality compares only
+    outputs that have a partner in the other arm, and says how many are left.
 
     --json prints schema_version, command, rows (both arms, and the arm "B - A"
-    with the paired differences), sentences, settings, cautions, sources.
+    with the paired differences), between (likeness within and between arms,
+    arms "A", "B", "A × B" and "all arms"), sentences, settings, cautions, sources.
 
         variegate compare base.jsonl dpo.jsonl --fail-if 'vendi<0.9*base'
     """
     from variegate.metrics import compare as compare_samples
-    from variegate.report import comparison_table
+    from variegate.report import comparison_table, likeness_table
 
     gates = [Gate.parse(text) for text in fail_if]
     both = read_arms((a, b), quiet=quiet or json)
@@ -63,12 +79,15 @@ def compare(
         embedder=embedder,
         k=k,
         drop=names_in(drop),
+        match=names_in(match),  # type: ignore[arg-type]  # its names are checked there
+        caliper=caliper,
         seed=seed,
     )
     if json:
         print_json(
             "compare",
             rows=rows_of(result.frame),
+            between=rows_of(result.between),
             sentences=result.sentences,
             settings=result.settings,
             cautions=result.cautions,
@@ -76,6 +95,8 @@ def compare(
         )
     else:
         print_screen(comparison_table(result))
+        if result.between.height:
+            print_screen(likeness_table(result.between))
         if not quiet:
             warn(result.cautions)
     failed = both.frame.filter(both.frame["finish"] == "error").height

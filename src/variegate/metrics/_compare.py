@@ -12,8 +12,10 @@ import polars as pl
 from variegate.embedding import Embedder, Encoder
 from variegate.errors import NotComparable
 from variegate.estimate import Estimate, bootstrap
-from variegate.metrics._grouping import outputs_only
-from variegate.metrics._measure import measure
+from variegate.metrics._between import between_groups
+from variegate.metrics._grouping import Groups, outputs_only
+from variegate.metrics._matching import Matched, matched_outputs
+from variegate.metrics._measure import measured as measured_groups
 from variegate.metrics._registry import metric
 from variegate.metrics._result import LEVELS, Caution, Comparison, Measurement, level_row
 from variegate.samples import Samples
@@ -31,6 +33,8 @@ def compare(
     embedder: str | Encoder | Embedder | None = None,
     k: int | None = None,
     drop: Sequence[str] = (),
+    match: Sequence[Matched] = (),
+    caliper: float = 0.2,
     seed: int = 0,
     resamples: int = 2000,
     level: float = 0.95,
@@ -41,6 +45,10 @@ def compare(
     subset of the size of the other is taken, since most metrics of variety grow with n. The
     difference is b - a; its interval resamples prompts, with the same draw for both arms.
 
+    A model that became terse, or good, may look less various for that alone. With `match`, only
+    outputs enter that have a partner of about the same length or quality in the other arm,
+    within the prompt and without replacement; the cautions say how many are left.
+
     Args:
         a: the one arm (the base); one arm only.
         b: the other.
@@ -48,15 +56,19 @@ def compare(
         embedder: as in `measure`.
         k: as in `measure`.
         drop: as in `measure`.
+        match: ``"length"`` (words), ``"quality"``, or both.
+        caliper: how far partners may be apart, in standard deviations of ln(1 + words) or of
+            the quality over all outputs of both arms.
         seed: of the subsets and the bootstrap.
         resamples: of the bootstrap.
         level: of the intervals.
 
     Returns:
-        Levels and differences as one long table, a sentence for each difference, cautions.
+        Levels and differences as one long table, likeness within and between the arms as
+        another (`between`), a sentence for each difference, cautions.
 
     Raises:
-        NotComparable: more than one arm on a side, or no prompt in common.
+        NotComparable: more than one arm on a side, no prompt in common, or no partners.
 
     Example:
         >>> def said(arm, texts):
@@ -77,26 +89,36 @@ def compare(
     ]
     counts = outputs_only(drop)
     frames, notes = _matched(frames, names, counts)
-    frames, more = _equalised(frames, names, counts, seed=seed)
+    if match:
+        frames, more = matched_outputs(frames, names, counts, by=match, caliper=caliper)
+    else:
+        frames, more = _equalised(frames, names, counts, seed=seed)
     both = Samples.from_frame(pl.concat(frames).with_columns(pl.lit(None).alias("sample_id")))
-    measured = measure(
-        both,
-        metrics=metrics,
-        embedder=embedder,
-        k=k,
-        drop=drop,
-        seed=seed,
-        resamples=resamples,
-        level=level,
-    )
+    groups = Groups(both, source=embedder, drop=drop)
+    resampling: dict[str, Any] = {"seed": seed, "resamples": resamples, "level": level}
+    measured = measured_groups(both, groups, metrics=metrics, k=k, drop=drop, **resampling)
+    embedded = any("features" in metric(name).needs for name in measured.settings["metrics"])
+    try:
+        across = between_groups(groups, by_meaning=embedded, **resampling).frame
+    except NotComparable:  # a single output to every prompt: nothing to hold likeness against
+        across = pl.DataFrame(schema=LEVELS)
     label = f"{names[1]} - {names[0]}"
-    rows = _differences(measured, names, label, seed=seed, resamples=resamples, level=level)
+    rows = _differences(measured, names, label, **resampling)
     return Comparison(
         frame=pl.concat([measured.frame, pl.DataFrame(rows, schema=LEVELS)]),
-        sentences=tuple(_sentence(row, names, measured) for row in _whole(rows)),
+        between=across,
+        sentences=(
+            *(_sentence(row, names, measured) for row in _whole(rows)),
+            *_likeness(across, names),
+        ),
         measurement=measured,
         cautions=(*notes, *more, *measured.cautions),
-        settings={**measured.settings, "arms": list(names), "difference": label},
+        settings={
+            **measured.settings,
+            "arms": list(names),
+            "difference": label,
+            "match": {"by": list(match), "caliper": caliper} if match else None,
+        },
     )
 
 
@@ -221,6 +243,36 @@ def _independent(first: dict[str, Any], other: dict[str, Any], level: float) -> 
 
 def _whole(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["task"] == "all"] or rows
+
+
+def _likeness(across: pl.DataFrame, names: tuple[str, str]) -> list[str]:
+    """Say whether the arms say the same, as far as the interval tells."""
+    found = {
+        row["metric"]: row
+        for row in across.filter(pl.col("arm") == " × ".join(names)).iter_rows(named=True)
+    }
+    said = []
+    for name, by in (("distinct_models", "meaning"), ("distinct_models_by_answer", "answer")):
+        row = found.get(name)
+        if row is None or math.isnan(row["value"]):
+            continue
+        count = f"{names[0]} and {names[1]} count as {row['value']:.3g} models by {by}"
+        if math.isnan(row["low"]):
+            said.append(f"{count}.")
+            continue
+        ends = f"[{row['low']:.3g}, {row['high']:.3g}]"
+        same = row["low"] <= 1 <= row["high"]
+        verdict = (
+            "one cannot be told from the other"
+            if same
+            else (
+                "they say different things"
+                if row["value"] > 1
+                else "each is more like the other than like itself"
+            )
+        )
+        said.append(f"{count} {ends} (1: the same, 2: nothing in common): {verdict}.")
+    return said
 
 
 def _sentence(row: dict[str, Any], names: tuple[str, str], measured: Measurement) -> str:

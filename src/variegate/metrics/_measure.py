@@ -100,9 +100,27 @@ def measure(
         >>> round(result.frame["value"].item(), 4)
         1.6667
     """
+    groups = Groups(samples, source=embedder, drop=drop)
+    return measured(
+        samples, groups, metrics=metrics, k=k, drop=drop, seed=seed, resamples=resamples,
+        level=level,
+    )  # fmt: skip
+
+
+def measured(
+    samples: Samples,
+    groups: Groups,
+    *,
+    metrics: Sequence[str] | None,
+    k: int | None,
+    drop: Sequence[str],
+    seed: int,
+    resamples: int,
+    level: float,
+) -> Measurement:
+    """`measure` of outputs that are already laid out."""
     names = default_names() if metrics is None else tuple(dict.fromkeys(metrics))
     entries = [metric(name) for name in names]
-    groups = Groups(samples, source=embedder, drop=drop)
     if not len(groups):
         raise DataError(
             f"Expected at least one output, got none in {len(samples)} rows.",

@@ -41,7 +41,7 @@ class Caution:
 
     Args:
         kind: one word for what it is about: truncation, refusal, empty, error, unscored, prompts,
-            unmatched, unequal-n, small-n, short or floor; of a trace also failed, judge,
+            unmatched, matched, unequal-n, small-n, short or floor; of a trace also failed, judge,
             low-match or weights.
         where: the arm or stage, and the task where it is about one.
         count, total: how many, of how many.
@@ -88,6 +88,7 @@ class Comparison:
     Args:
         frame: the long table, with the levels of both arms and, as arm ``"b - a"``, their paired
             differences.
+        between: likeness within and between the arms, as of `Between`.
         sentences: what each difference says, in words.
         measurement: of both arms, as they were compared.
         cautions: what must be known before the numbers are read.
@@ -97,6 +98,7 @@ class Comparison:
     frame: pl.DataFrame
     sentences: tuple[str, ...]
     measurement: Measurement
+    between: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LEVELS))
     cautions: tuple[Caution, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
 

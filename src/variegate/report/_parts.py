@@ -28,6 +28,7 @@ _KINDS = {
     "refusal": "Refusals",
     "empty": "Empty answers",
     "unequal-n": "Unequal numbers of outputs",
+    "matched": "Outputs with a partner",
     "small-n": "Few prompts",
     "prompts": "Prompts left out",
     "unscored": "Answers that could not be judged",

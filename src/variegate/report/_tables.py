@@ -10,11 +10,12 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from variegate.report._numbers import between, count, known, level, signed
+from variegate.report._numbers import between as between_ends
+from variegate.report._numbers import count, known, level, signed
 from variegate.report._reading import overall
 from variegate.samples import clean_text
 
-__all__ = ["comparison_table", "measurement_table", "words"]
+__all__ = ["comparison_table", "likeness_table", "measurement_table", "words"]
 
 
 class Measured(Protocol):
@@ -52,7 +53,7 @@ def measurement_table(measurement: Measured, *, task: str = "all") -> Table:
         for row in rows:
             cells = [words("" if before else row["metric"])]
             cells += [words(row["arm"])] if several else []
-            cells += [words(level(row["value"])), words(between(row), "dim")]
+            cells += [words(level(row["value"])), words(between_ends(row), "dim")]
             cells += [words(_counted(row, name), "dim") for name in ("n_prompts", "n_samples")]
             repeated = bool(before) and before["note"] == row["note"]
             cells += [words("" if repeated else row["note"] or "", "dim")] if noted else []
@@ -84,10 +85,31 @@ def comparison_table(comparison: Compared, *, task: str = "all") -> Table:
             words(row["metric"]),
             *(words(level(found.get((arm, row["metric"]), {}).get("value"))) for arm in arms),
             words(_difference(row["value"]), "bold" if told else ""),
-            words(between(row, _difference), "dim"),
+            words(between_ends(row, _difference), "dim"),
             words(_counted(row, "n_prompts"), "dim"),
             *([words(row["note"] or "", "dim")] if noted else []),
         )
+    return table
+
+
+def likeness_table(between: pl.DataFrame) -> Table:
+    """Make the table of likeness within and between arms for the screen.
+
+    Args:
+        between: the long table that `variegate.compare` gives as `between`.
+    """
+    noted = bool(_notes(between))
+    table = _table(["Likeness", "Arm"], ["Value", "Interval", "Prompts"], noted=noted)
+    for name, rows in _by_metric(between):
+        for i, row in enumerate(rows):
+            table.add_row(
+                words("" if i else name),
+                words(row["arm"]),
+                words(level(row["value"])),
+                words(between_ends(row), "dim"),
+                words(_counted(row, "n_prompts"), "dim"),
+                *([words(row["note"] or "", "dim")] if noted else []),
+            )
     return table
 
 

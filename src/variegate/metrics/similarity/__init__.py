@@ -1,6 +1,11 @@
 """How alike are the outputs, by meaning: effective numbers and distances on features or kernels."""
 
 from variegate.metrics.similarity._across import ead_across, pairwise_across, vendi_across
+from variegate.metrics.similarity._between import (
+    distinct_models,
+    homogeneity,
+    mean_similarities,
+)
 from variegate.metrics.similarity._channels import effective_channels
 from variegate.metrics.similarity._dcscore import dcscore
 from variegate.metrics.similarity._determinant import (
@@ -41,6 +46,9 @@ __all__ = [
     "population_volume",
     "dcscore",
     "effective_channels",
+    "mean_similarities",
+    "homogeneity",
+    "distinct_models",
     "leinster_cobbold",
     "partition",
     "Partition",
