@@ -6,6 +6,8 @@ a weight of 1 or 0 asks for one of the inputs, they copy it bit for bit.
 - `linear`, `slerp`, `task_arithmetic`: paths between models and sums of what training added.
 - `ties`, `dare`: what training added, without noise and without quarrels.
 - `fisher`, `estimate_fisher`: averages in which each entry counts where its model cares.
+- `merge`: a recipe in, a checkpoint out, piece by piece, whatever the size.
+- `layer_of`, `module_of`, `resolve`: settings that depend on where in the model a tensor sits.
 
 torch is loaded with the first name that needs it.
 """
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from variegate.merging._estimate_fisher import estimate_fisher
     from variegate.merging._fisher import fisher
     from variegate.merging._linear import linear, task_arithmetic
+    from variegate.merging._merge import merge
+    from variegate.merging._mergekit import from_mergekit, to_mergekit
+    from variegate.merging._places import layer_of, module_of, resolve
+    from variegate.merging._plan import Output, Plan
+    from variegate.merging._recipe import Recipe, Slice, Source
     from variegate.merging._slerp import slerp
     from variegate.merging._ties import ties
 
@@ -28,6 +35,11 @@ _HOMES = {
     "_estimate_fisher": ("estimate_fisher",),
     "_fisher": ("fisher",),
     "_linear": ("linear", "task_arithmetic"),
+    "_merge": ("merge",),
+    "_mergekit": ("from_mergekit", "to_mergekit"),
+    "_places": ("layer_of", "module_of", "resolve"),
+    "_plan": ("Output", "Plan"),
+    "_recipe": ("Recipe", "Slice", "Source"),
     "_slerp": ("slerp",),
     "_ties": ("ties",),
 }
@@ -40,6 +52,17 @@ __all__ = [
     "dare",
     "fisher",
     "estimate_fisher",
+    "merge",
+    "Recipe",
+    "Source",
+    "Slice",
+    "Plan",
+    "Output",
+    "from_mergekit",
+    "to_mergekit",
+    "resolve",
+    "layer_of",
+    "module_of",
 ]
 
 
