@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -74,12 +74,20 @@ class Stepping(Model, Protocol):
         """Read prompts, once each: one row a prompt, in order."""
         ...
 
-    def fitting(self, rendered: Sequence[str], *, sampling: Sampling) -> int:
-        """How many rows fit in memory side by side, at least 1."""
+    def width(self, rendered: str) -> int:
+        """Tokens of a prompt."""
+        ...
+
+    def fitting(self, width: int, *, sampling: Sampling) -> int:
+        """How many rows fit in memory side by side, of prompts of this width; at least 1."""
         ...
 
     def stops(self, words: tuple[str, ...]) -> Stops | None:
         """Whether tokens hold one of these words; None for no words."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a continuation."""
         ...
 
     def completed(
@@ -98,6 +106,36 @@ class Drawn:
     entropies: list[float]
     stopped: bool  # by an end-of-sequence token or a stop string, not by max_tokens
     read: int  # tokens of the prompt
+
+
+def independent(
+    model: Stepping, requests: Sequence[Request], *, sampling: Sampling
+) -> Iterator[list[Completion]]:
+    """Draw independently, every request from its own seed; draws of a prompt share its reading.
+
+    Prompts of one length go together, in batches cut in one fixed order.
+    """
+    sampling = model.resolved(sampling)
+    widths = {text: model.width(text) for text in {request.rendered for request in requests}}
+    ordered = sorted(requests, key=lambda r: (widths[r.rendered], r.rendered, r.index))
+    size = model.fitting(max(widths.values(), default=0), sampling=sampling)
+    for first in range(0, len(ordered), size):
+        batch = ordered[first : first + size]
+        places = {t: i for i, t in enumerate(dict.fromkeys(r.rendered for r in batch))}
+        prefixes = model.start(list(places))
+        prefixes.reorder(np.array([places[request.rendered] for request in batch]))
+        drawn = grow(
+            prefixes,
+            OwnNumbers([request.seed for request in batch], steps=sampling.max_tokens),
+            rows=len(batch),
+            sampling=sampling,
+            ends=model.ends,
+            stops=model.stops(sampling.stop),
+        )
+        yield [
+            model.completed(request, row, sampling=sampling)
+            for request, row in zip(batch, drawn, strict=True)
+        ]
 
 
 class Points(Protocol):

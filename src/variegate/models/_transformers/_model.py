@@ -12,7 +12,7 @@ import torch
 
 from variegate.errors import CheckpointError, UsageError
 from variegate.models._protocol import Completion, Format, Request, Sampling, Turn
-from variegate.models._stepping import Drawn, OwnNumbers, Stops, grow
+from variegate.models._stepping import Drawn, Stops, independent
 from variegate.models._tiers import EVERY_TIER
 from variegate.models._transformers._loading import load, revision_of_files, revision_of_weights
 from variegate.models._transformers._prefixes import TorchPrefixes
@@ -144,27 +144,7 @@ class TransformersModel:
         Raises:
             CheckpointError: the model computes NaN.
         """
-        sampling = self.resolved(sampling)
-        widths = {text: len(self._encode(text)) for text in {r.rendered for r in requests}}
-        ordered = sorted(requests, key=lambda r: (widths[r.rendered], r.rendered, r.index))
-        rows = self._rows(max(widths.values(), default=0) + sampling.max_tokens)
-        for start in range(0, len(ordered), rows):
-            batch = ordered[start : start + rows]
-            places = {t: i for i, t in enumerate(dict.fromkeys(r.rendered for r in batch))}
-            prefixes = self.start(list(places))
-            prefixes.reorder(np.array([places[request.rendered] for request in batch]))
-            drawn = grow(
-                prefixes,
-                OwnNumbers([request.seed for request in batch], steps=sampling.max_tokens),
-                rows=len(batch),
-                sampling=sampling,
-                ends=self.ends,
-                stops=self.stops(sampling.stop),
-            )
-            yield [
-                self.completed(request, row, sampling=sampling)
-                for request, row in zip(batch, drawn, strict=True)
-            ]
+        return independent(self, requests, sampling=sampling)
 
     def start(self, rendered: Sequence[str]) -> TorchPrefixes:
         """Read prompts, once each, to go on token by token: one row a prompt."""
@@ -175,10 +155,17 @@ class TransformersModel:
         vocabulary: dict[str, int] = self.tokenizer.get_vocab()
         return vocabulary
 
-    def fitting(self, rendered: Sequence[str], *, sampling: Sampling) -> int:
-        """How many rows fit in memory side by side, of the longest of these prompts."""
-        width = max((len(self._encode(text)) for text in rendered), default=0)
+    def width(self, rendered: str) -> int:
+        """Tokens of a prompt."""
+        return len(self._encode(rendered))
+
+    def fitting(self, width: int, *, sampling: Sampling) -> int:
+        """How many rows fit in memory side by side, of prompts of this width."""
         return self._rows(width + sampling.max_tokens)
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a continuation, nothing added."""
+        return self._renderer.encode(text)
 
     def score(
         self,
@@ -203,9 +190,7 @@ class TransformersModel:
             Shape (len(continuations),), at most 0; -inf for what truncation rules out.
         """
         sampling = self.resolved(sampling)
-        tokens = [
-            self._renderer.encode(c) if isinstance(c, str) else list(c) for c in continuations
-        ]
+        tokens = [self.encode(c) if isinstance(c, str) else list(c) for c in continuations]
         prompt = self._encode(rendered)
         width = max(map(len, tokens), default=0)
         vocabulary = self.model.config.get_text_config().vocab_size
