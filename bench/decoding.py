@@ -1,7 +1,7 @@
 """Sampling rules: what each adds to plain sampling of one token for 16 rows of 50,000 logits.
 
-Plain is what the backend of checkpoints does in torch (`draw_tokens`), and the same in numpy:
-log-softmax in float64, then the inverse of the distribution function.
+Plain is what the backends do: log-softmax in float64, then the inverse of the distribution
+function, the token's log-probability and the entropy.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from bench.clock import Row, seconds
-from variegate.decoding import rule, suppression
+from variegate.decoding import apply, rule, suppression
 
 BATCH, VOCABULARY, TURNS = 16, 50_000, 15
 
@@ -22,7 +22,8 @@ def rows() -> Iterator[Row]:
     import torch
 
     from variegate.models import Sampling
-    from variegate.models._transformers._truncate import draw_tokens
+    from variegate.models._stepping import invert
+    from variegate.models._transformers._truncate import log_distribution
 
     rng = np.random.default_rng(0)
     counts = {int(token): 1 + place for place, token in enumerate(rng.integers(0, 50_000, 100))}
@@ -43,11 +44,11 @@ def rows() -> Iterator[Row]:
     for shape, scale in (("1.5 nats", 2.2), ("6 nats", 1.2)):
         ranks = rng.permuted(np.tile(np.arange(1, VOCABULARY + 1), (BATCH, 1)), axis=1)
         logits = (-scale * np.log(ranks) + 0.3 * rng.standard_normal(ranks.shape)).astype("f4")
-        u, tensor = rng.random((BATCH, 1)), torch.tensor(logits)
+        u, tensor = rng.random(BATCH), torch.tensor(logits)
         steps: dict[str, Callable[[Any], Any]] = {
-            "numpy": lambda rules, z=logits, u=u: _numpy_step(z, u, rules),
-            "torch": lambda rules, z=tensor, u=torch.tensor(u[:, 0]): draw_tokens(
-                z, u, Sampling(rules=rules)
+            "numpy": lambda rules, z=logits, u=u: invert(apply(_log_softmax(z), rules), u),
+            "torch": lambda rules, z=tensor, u=u: invert(
+                log_distribution(z, Sampling(rules=rules)), u
             ),
         }
         for kind, step in steps.items():
@@ -71,11 +72,8 @@ def _cost(name: str, step: Callable[[Any], Any], one: Any) -> Row:
     )
 
 
-def _numpy_step(logits: np.ndarray, u: np.ndarray, rules: tuple[Any, ...]) -> np.ndarray:
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
     lp = logits.astype(np.float64)
     lp -= lp.max(axis=-1, keepdims=True)
     lp -= np.log(np.exp(lp).sum(axis=-1, keepdims=True))
-    for one in rules:
-        lp = one(lp)
-    mass = np.exp(lp).cumsum(axis=-1)
-    return (mass <= u * mass[:, -1:]).sum(axis=-1)
+    return lp

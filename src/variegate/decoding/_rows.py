@@ -137,7 +137,7 @@ def entropies(rows: Rows) -> Array:
     """Shannon entropy of each row in nats, (R, 1)."""
     xp, lp = rows.xp, rows.lp
     terms = xp.exp(lp)
-    terms *= lp if float(xp.min(lp)) > _EMPTY else xp.clip(lp, _EMPTY, None)
+    terms *= lp if bool(xp.all(lp > _EMPTY)) else xp.clip(lp, _EMPTY, None)
     return xp.clip(-xp.sum(terms, axis=-1, keepdims=True), 0.0, None)
 
 
