@@ -16,7 +16,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from variegate.models._arm import Arm
+from variegate.models._cached import CachedModel
 from variegate.models._collect import collect
+from variegate.models._endpoint import EndpointModel, Usage, endpoint_model
+from variegate.models._entropy_bounds import EntropyBounds, entropy_bounds
 from variegate.models._fake import FakeModel, UniformModel
 from variegate.models._pair_judge import pair_judge
 from variegate.models._protocol import (
@@ -55,6 +58,12 @@ __all__ = [
     "require",
     "transformers_model",
     "TransformersModel",
+    "endpoint_model",
+    "EndpointModel",
+    "Usage",
+    "CachedModel",
+    "entropy_bounds",
+    "EntropyBounds",
     "checkpoint_files",
     "check_safetensors",
     "FakeModel",
