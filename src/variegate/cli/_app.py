@@ -17,6 +17,7 @@ from variegate import __version__
 from variegate.cli._compare import compare
 from variegate.cli._demo import demo
 from variegate.cli._doctor import doctor
+from variegate.cli._front import front
 from variegate.cli._lab import lab
 from variegate.cli._measure import measure
 from variegate.cli._metrics import metrics
@@ -44,7 +45,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _verb in (demo, trace, measure, compare, metrics, validate, doctor):
+for _verb in (demo, trace, measure, compare, front, metrics, validate, doctor):
     app.command(_verb)
 app.command(lab)
 
@@ -57,6 +58,7 @@ _EXTRA_OF = {
     "sentence_transformers": "embed",
     "gguf": "gguf",
     "accelerate": "gguf",
+    "moocore": "pareto",
 }
 
 

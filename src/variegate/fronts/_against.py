@@ -120,7 +120,8 @@ def _over_mixtures(left: Floats, right: Floats) -> Floats | float:
     """
     if left.shape[-1] != 2:
         raise UsageError(f"Expected two axes to mix on, got {left.shape[-1]}.")
-    here, wanted = ~np.isnan(left).any(axis=-1), ~np.isnan(right).any(axis=-1)
+    here = np.asarray(~np.isnan(left).any(axis=-1))
+    wanted = np.asarray(~np.isnan(right).any(axis=-1))
     steps = left[..., :, None, :] - left[..., None, :, :]
     across, down = steps[..., 0], -steps[..., 1]
     ties = np.divide(down, across + down, out=np.zeros_like(down), where=across * down > 0)

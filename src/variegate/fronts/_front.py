@@ -156,7 +156,8 @@ def front(
             knee=None if bend is None else points["arm"][bend],
             refused=_refused(said, weak),
             cautions=(
-                *spent.cautions, *notes, *_about_halves(compared.settings),
+                *_about_failed(said.samples), *spent.cautions, *notes,
+                *_about_halves(compared.settings),
                 *_below(points, axes), *_untuned(compared.methods, compared.settings),
                 *_about_chosen(measured.cautions, compared.methods),
             ),
@@ -166,6 +167,11 @@ def front(
                 **compared.settings,
                 "budget": spent.budget,
                 "measured": measured.settings,
+                "outputs": {
+                    "asked": len(said.samples),
+                    "failed": _failed(said.samples).height,
+                    "used": len(spent.samples),
+                },
                 "models": said.models,
                 "seconds_by_arm": said.seconds,
                 "resamples": resamples,
@@ -354,6 +360,19 @@ def _about_halves(settings: Mapping[str, Any]) -> list[Caution]:
     n = settings["told_on"]
     text = "Too few prompts to halve: settings were chosen on the prompts they are reported on."
     return [Caution(kind="small-n", where="all arms", count=n, total=n, text=text)]
+
+
+def _failed(samples: Samples) -> pl.DataFrame:
+    return samples.frame.filter(pl.col("finish").fill_null("stop") == "error")
+
+
+def _about_failed(samples: Samples) -> list[Caution]:
+    text = "Draws that never came back; the prompt has fewer outputs."
+    totals = dict(samples.frame.group_by("arm").len().iter_rows())
+    return [
+        Caution(kind="failed", where=arm, count=n, total=totals[arm], text=text)
+        for arm, n in _failed(samples).group_by("arm", maintain_order=True).len().iter_rows()
+    ]
 
 
 def _about_chosen(cautions: Sequence[Caution], methods: pl.DataFrame) -> list[Caution]:

@@ -33,8 +33,9 @@ class Front:
             and high (axes scaled to their ends), gain (that less the baseline's) with low and
             high, lead (by how much, as a share of the axes, the chosen setting must be worsened
             until some setting of the baseline, or a mix of them, covers it; below 0 it is
-            covered already) with low and high, dominates and dominated (share of resamples in which the chosen setting is
-            at least as good as the baseline's on both axes and better on one, or the reverse),
+            covered already) with low and high, dominates and dominated (share of resamples in
+            which the chosen setting is at least as good as the baseline's on both axes and better
+            on one, or the reverse),
             verdict (baseline, dominates, beyond, open, covered, dominated), n_prompts, tried and
             settings (how many may be chosen, of how many), membership (chance to be on the front
             of the chosen settings), front.

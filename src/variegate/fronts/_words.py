@@ -49,8 +49,8 @@ def headline(
         )
     if covered := by.get("covered"):
         said.append(
-            f"{_names(covered)} {_do(covered, 'is', 'are')} covered: some setting of {baseline}, or "
-            "a mix of two, is better on both axes"
+            f"{_names(covered)} {_do(covered, 'is', 'are')} covered: some setting of {baseline}, "
+            "or a mix of two, is better on both axes"
         )
     if worse := by.get("dominated"):
         said.append(f"{_names(worse)} {_do(worse, 'is', 'are')} dominated by {baseline}")

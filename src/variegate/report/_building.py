@@ -46,7 +46,7 @@ def build(template: str, parts: Mapping[str, Any]) -> str:
 
 @cache
 def _environment() -> Environment:
-    names = ("parts.html", "trace.html", "measurement.html")
+    names = ("parts.html", "trace.html", "measurement.html", "front.html")
     return Environment(
         loader=DictLoader({name: _read(name) for name in names}),
         autoescape=True,

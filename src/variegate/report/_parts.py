@@ -38,6 +38,11 @@ _KINDS = {
     "floor": "Near the similarity floor",
     "no-width": "Intervals without a width",
     "judge": "Answers that could not be judged",
+    "failed": "Draws that never came back",
+    "unspent": "Budget not used up",
+    "unpaid": "Outputs dearer than the budget",
+    "tuning": "Fewer settings than tried elsewhere",
+    "reference": "Below the reference",
 }
 _ROLES = {"variety": 0, "quality": 1, "length": 2}
 

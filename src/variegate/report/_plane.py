@@ -12,9 +12,12 @@ from markupsafe import Markup
 from variegate.fronts import nondominated
 from variegate.report._looks import Look
 from variegate.report._numbers import between, known, level
-from variegate.report._svg import Linear, el, mark, picture, text, ticks, width_of
+from variegate.report._svg import Linear, el, mark, picture, text, ticks, whisker, width_of
 
-__all__ = ["Point", "plane"]
+__all__ = ["Point", "along", "cross", "ground", "place_name", "plane"]
+
+WIDTH, HEIGHT = 1040.0, 500.0
+LEFT, RIGHT, TOP, BOTTOM = 36.0, 1026.0, 34.0, 450.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,17 +48,7 @@ def plane(
     points = [point for point in points if point.known]
     if not points:
         return None
-    width, height, left, right, top, bottom = 1040.0, 500.0, 36.0, 1026.0, 34.0, 450.0
-    x, y = Linear(*quality_span, left, right), Linear(*variety_span, bottom, top)
-    body = []
-    for at in ticks(*quality_span, about=8):
-        body.append(el("line", x1=x(at), x2=x(at), y1=top, y2=bottom, class_="grid"))
-        body.append(text(x(at), bottom + 20, f"{at:g}", class_="tick", anchor="middle"))
-    for at in ticks(*variety_span):
-        body.append(el("line", x1=left, x2=right, y1=y(at), y2=y(at), class_="grid"))
-        body.append(text(left - 8, y(at) + 4, f"{at:g}", class_="tick", anchor="end"))
-    body.append(text(0, 15, f"↑ {variety}", class_="axis"))
-    body.append(text(right, bottom + 42, f"{quality} →", class_="axis", anchor="end"))
+    x, y, body = ground(quality, variety, quality_span, variety_span)
     spots = {p.name: (x(p.quality["value"]), y(p.variety["value"])) for p in points}
     places = [(p.quality["value"], p.variety["value"]) for p in points]
     kept = nondominated(places)
@@ -63,50 +56,57 @@ def plane(
     if len(front) > 1:
         path = "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in front)
         body.append(el("path", d=path, class_="front"))
-    taken = [box for pair in pairwise(front) for box in _along(*pair)]
+    taken = [box for pair in pairwise(front) for box in along(*pair)]
     taken += [(a - 8, b - 8, a + 8, b + 8) for a, b in spots.values()]
     for point in points:
         a, b = spots[point.name]
-        drawn = [
-            el(
-                "title",
-                f"{point.name}: {quality} {level(point.quality['value'])} "
-                f"{between(point.quality)}, {variety} {level(point.variety['value'])} "
-                f"{between(point.variety)}",
-            )
-        ]
-        if known(point.quality.get("low")):
-            drawn.append(
-                el(
-                    "line",
-                    x1=x(point.quality["low"]),
-                    x2=x(point.quality["high"]),
-                    y1=b,
-                    y2=b,
-                    class_="whisker",
-                )
-            )
-        if known(point.variety.get("low")):
-            drawn.append(
-                el(
-                    "line",
-                    x1=a,
-                    x2=a,
-                    y1=y(point.variety["low"]),
-                    y2=y(point.variety["high"]),
-                    class_="whisker",
-                )
-            )
         if point.parent in spots:
-            taken += _along(spots[point.parent or ""], (a, b))
+            taken += along(spots[point.parent or ""], (a, b))
             body.append(
                 el("g", _arrow(spots[point.parent or ""], (a, b)), class_=point.look.colour)
             )
-        drawn.append(mark(a, b, point.look.shape, size=5.5))
-        body.append(el("g", *drawn, class_=point.look.colour))
+        body.append(cross(point, x, y, quality=quality, variety=variety))
     for point in points:
-        body.append(_name(point, spots[point.name], taken, (left, top, right, bottom)))
-    return picture(width, height, *body, title=f"{quality} against {variety} for every arm")
+        body.append(place_name(point, spots[point.name], taken))
+    return picture(WIDTH, HEIGHT, *body, title=f"{quality} against {variety} for every arm")
+
+
+def ground(
+    quality: str,
+    variety: str,
+    quality_span: tuple[float, float],
+    variety_span: tuple[float, float],
+) -> tuple[Linear, Linear, list[Markup]]:
+    """Lay out the plane: its two scales, and the grid with its numbers and titles."""
+    x, y = Linear(*quality_span, LEFT, RIGHT), Linear(*variety_span, BOTTOM, TOP)
+    body = []
+    for at in ticks(*quality_span, about=8):
+        body.append(el("line", x1=x(at), x2=x(at), y1=TOP, y2=BOTTOM, class_="grid"))
+        body.append(text(x(at), BOTTOM + 20, f"{at:g}", class_="tick", anchor="middle"))
+    for at in ticks(*variety_span):
+        body.append(el("line", x1=LEFT, x2=RIGHT, y1=y(at), y2=y(at), class_="grid"))
+        body.append(text(LEFT - 8, y(at) + 4, f"{at:g}", class_="tick", anchor="end"))
+    body.append(text(0, 15, f"↑ {variety}", class_="axis"))
+    body.append(text(RIGHT, BOTTOM + 42, f"{quality} →", class_="axis", anchor="end"))
+    return x, y, body
+
+
+def cross(
+    point: Point, x: Linear, y: Linear, *, quality: str, variety: str, size: float = 5.5
+) -> Markup:
+    """Draw a point with its interval on either axis; its numbers stand in the title."""
+    a, b = x(point.quality["value"]), y(point.variety["value"])
+    says = (
+        f"{point.name}: {quality} {level(point.quality['value'])} {between(point.quality)}, "
+        f"{variety} {level(point.variety['value'])} {between(point.variety)}"
+    )
+    drawn = [el("title", says)]
+    if known(point.quality.get("low")):
+        drawn.append(whisker(b, x(point.quality["low"]), x(point.quality["high"]), flat=True))
+    if known(point.variety.get("low")):
+        drawn.append(whisker(a, y(point.variety["low"]), y(point.variety["high"])))
+    drawn.append(mark(a, b, point.look.shape, size=size))
+    return el("g", *drawn, class_=point.look.colour)
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float]) -> Markup:
@@ -128,7 +128,7 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> Markup:
     )
 
 
-def _along(
+def along(
     start: tuple[float, float],
     end: tuple[float, float],
 ) -> list[tuple[float, float, float, float]]:
@@ -140,11 +140,8 @@ def _along(
     return [(a - 2, b - 2, a + 2, b + 2) for a, b in spots]
 
 
-def _name(
-    point: Point,
-    spot: tuple[float, float],
-    taken: list[tuple[float, float, float, float]],
-    room: tuple[float, float, float, float],
+def place_name(
+    point: Point, spot: tuple[float, float], taken: list[tuple[float, float, float, float]]
 ) -> Markup:
     """Put a name at the first free of eight places around its point."""
     wide = width_of(point.name, 13)
@@ -162,7 +159,7 @@ def _name(
 
     def cost(place: tuple[float, float]) -> float:
         box = (place[0], place[1] - 11, place[0] + wide, place[1] + 3)
-        outside = box[0] < room[0] or box[2] > room[2] or box[1] < room[1] or box[3] > room[3]
+        outside = box[0] < LEFT or box[2] > RIGHT or box[1] < TOP or box[3] > BOTTOM
         touched = sum(
             box[0] < t[2] and t[0] < box[2] and box[1] < t[3] and t[1] < box[3] for t in taken
         )

@@ -25,7 +25,7 @@ from variegate.samples import clean_text
 __all__ = ["terminal"]
 
 # The nearest of the terminal's own colours to those of the page, so that its theme decides.
-_COLOURS = {"c0": "", "c1": "blue", "c2": "yellow", "c3": "green", "c4": "magenta", "c5": "cyan"}
+COLOURS = {"c0": "", "c1": "blue", "c2": "yellow", "c3": "green", "c4": "magenta", "c5": "cyan"}
 
 
 def terminal(trace: Trace, *, page: str | Path | None = None) -> RenderableType:
@@ -71,7 +71,7 @@ def _stage_table(trace: Trace) -> Table:
     for row in stage_rows(trace, looks(trace.stages)):
         change = row["mean_of_ratios"]
         table.add_row(
-            words(row["stage"], _COLOURS[row["colour"]]),
+            words(row["stage"], COLOURS[row["colour"]]),
             words(change["value"], "bold" if change["told"] else ""),
             words(change["interval"]),
             words(row["drivers"]),
