@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import statistics
 import time
 import warnings
@@ -31,18 +32,27 @@ def race(
     peer_name: str = "-",
     agree: Callable[[Any, Any], str] | None = None,
     turns: int = TURNS,
+    once: bool = False,
 ) -> Row:
-    """Run both in turn, so that a busy moment of the machine hits both."""
+    """Run both in turn, so that a busy moment of the machine hits both.
+
+    With `once`, for a peer that takes a minute: it runs a single time, and is compared with then.
+    """
     mine, theirs = [], []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         note = ""
-        first = ours(), peer() if peer else None  # warm caches, and compare the results
-        if agree and peer:
-            note = agree(*first)
+        first = ours()  # warms caches
+        if peer:
+            start = time.perf_counter()
+            other = peer()
+            took = time.perf_counter() - start
+            note = agree(first, other) if agree else ""
+            if once:
+                theirs, note = [took], "; ".join(filter(None, ("peer ran once", note)))
         for _ in range(turns):
             mine.append(seconds(ours))
-            if peer:
+            if peer and not once:
                 theirs.append(seconds(peer))
     return Row(
         race=name,
@@ -51,6 +61,16 @@ def race(
         peer_s=statistics.median(theirs) if theirs else None,
         note=note,
     )
+
+
+def package(name: str) -> Any:
+    """A peer's module, or None where it is not installed: its races then run without it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return importlib.import_module(name)
+    except ImportError:
+        return None
 
 
 def seconds(work: Callable[[], Any]) -> float:
