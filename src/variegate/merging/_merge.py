@@ -95,8 +95,9 @@ def merge(
         if dry_run:
             return plan
         plan.check()
-        if _finished(out, plan):
-            return plan
+        with unwritable(out):
+            if _finished(out, plan):
+                return plan
         work = out.parent / f".{out.name}.merging"
         _start(work, plan)
         lock = FileLock(work / ".lock", thread_local=False)

@@ -135,13 +135,13 @@ def _shared(sources: Sources, problems: list[str]) -> Iterator[tuple[str, tuple[
                 parts.append(name)
             else:
                 problems.append(f"{name} is missing in {fisher.files[0]}")
-        stored = [one.tensors[part] for one, part in zip(sources.all, parts, strict=False)]
-        if len(parts) == len(sources.all):
-            found_problem = _disagree(name, stored, sources)
-            if found_problem:
-                problems.append(found_problem)
-            else:
-                yield name, tuple(parts)
+        if len(parts) < len(sources.all):
+            continue
+        stored = [one.tensors[part] for one, part in zip(sources.all, parts, strict=True)]
+        if problem := _disagree(name, stored, sources):
+            problems.append(problem)
+        else:
+            yield name, tuple(parts)
 
 
 def _disagree(name: str, stored: list[Stored], sources: Sources) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -46,7 +46,12 @@ class Shard:
         with unwritable(self.path):
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
             self._handle = os.open(self._part, flags, 0o666)
-            self._put(memoryview(self._head), 0)
+        try:
+            with unwritable(self.path):
+                self._put(memoryview(self._head), 0)
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def write(self, name: str, start: int, data: memoryview) -> None:
@@ -94,7 +99,7 @@ def shards_of(outputs: Sequence[Output], limit: int) -> list[tuple[str, list[Out
 
 
 @contextlib.contextmanager
-def unwritable(path: Path):  # type: ignore[no-untyped-def]
+def unwritable(path: Path) -> Iterator[None]:
     """Say which file could not be written, and that nothing is lost."""
     try:
         yield
@@ -106,10 +111,10 @@ def unwritable(path: Path):  # type: ignore[no-untyped-def]
         ) from error
 
 
-def sync_folder(folder: Path, opened: Callable[..., int] = os.open) -> None:
+def sync_folder(folder: Path) -> None:
     """Sync the names in a folder, where the system can."""
     with contextlib.suppress(OSError):
-        handle = opened(folder, os.O_RDONLY)
+        handle = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(handle)
         finally:
