@@ -29,6 +29,7 @@ from variegate.metrics._measure import measure
 from variegate.metrics._registry import Metric, default_names, metric, metric_names
 from variegate.metrics._result import Caution, Comparison, Measurement, rows
 from variegate.metrics.answers import (
+    ReferenceGap,
     SideBySide,
     UniformGap,
     accuracy,
@@ -47,6 +48,7 @@ from variegate.metrics.answers import (
     pass_at_k,
     pass_at_k_interval,
     perspective_recall,
+    reference_gap,
     side_by_side,
     unique_correct_at_k,
     utility_at_k,
@@ -71,6 +73,7 @@ from variegate.metrics.reliability import (
     beyond_quality,
     ece,
     harmony,
+    quality_correlation,
 )
 from variegate.metrics.similarity import (
     ConditionalVendi,
@@ -192,6 +195,8 @@ __all__ = [
     "coverage_recall",
     "kl_to_uniform",
     "UniformGap",
+    "reference_gap",
+    "ReferenceGap",
     "nli_diversity",
     "perspective_recall",
     "draws_needed",
@@ -252,6 +257,7 @@ __all__ = [
     "diversity_coefficient",
     "ece",
     "harmony",
+    "quality_correlation",
     "words",
     "beyond_quality",
     "BeyondQuality",

@@ -93,6 +93,7 @@ def _across(entry: Metric, summary: str, function: str) -> Metric:
         n_dependence="none in n, but grows with the number of prompts"
         if entry.high == "n"
         else entry.n_dependence,
+        at_any_n=None,
         function=f"{_HERE}:{function}",
         fast=None,
         least=1,

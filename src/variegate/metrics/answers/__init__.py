@@ -4,7 +4,13 @@ from variegate.metrics.answers._attributes import attribute_entropy, cluster_sco
 from variegate.metrics.answers._classes import distinct_at_k, gini_simpson, unique_correct_at_k
 from variegate.metrics.answers._draws_needed import draws_needed, expected_share_error
 from variegate.metrics.answers._entropy import answer_entropy
-from variegate.metrics.answers._known_answers import UniformGap, coverage_recall, kl_to_uniform
+from variegate.metrics.answers._known_answers import (
+    ReferenceGap,
+    UniformGap,
+    coverage_recall,
+    kl_to_uniform,
+    reference_gap,
+)
 from variegate.metrics.answers._nli import nli_diversity
 from variegate.metrics.answers._pass_at_k import accuracy, pass_at_k, pass_at_k_interval
 from variegate.metrics.answers._perspectives import perspective_recall
@@ -22,6 +28,8 @@ __all__ = [
     "coverage_recall",
     "kl_to_uniform",
     "UniformGap",
+    "reference_gap",
+    "ReferenceGap",
     "nli_diversity",
     "perspective_recall",
     "draws_needed",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from variegate.divergences import kl
+from variegate.divergences import js, kl, total_variation
 from variegate.errors import UsageError
 from variegate.estimate import inclusion
 from variegate.metrics._arrays import finite
 
-__all__ = ["UniformGap", "coverage_recall", "kl_to_uniform"]
+__all__ = ["ReferenceGap", "UniformGap", "coverage_recall", "kl_to_uniform", "reference_gap"]
 
 
 def coverage_recall(answer_counts: ArrayLike, *, invalid: int = 0, k: int | None = None) -> float:
@@ -108,6 +109,96 @@ def kl_to_uniform(
         to_uniform=within,
         invalid=float(p[-1]),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceGap:
+    """How far the answers are from the shares they should have.
+
+    Args:
+        total_variation: share of the answers that would have to be others, 0 to 1.
+        by_chance: what `total_variation` is on average for as many answers drawn from the
+            reference itself; 0 for shares instead of counts.
+        jensen_shannon: 0 to ln 2 nats; finite whatever is missing.
+        entropy: of the answers, nats; what a measure of variety alone would praise.
+        reference_entropy: of the reference, nats; more than that is not better.
+        invalid: share of answers that are on no list; they count as wrong.
+    """
+
+    total_variation: float
+    by_chance: float
+    jensen_shannon: float
+    entropy: float
+    reference_entropy: float
+    invalid: float
+
+
+def reference_gap(
+    answer_counts: ArrayLike, reference: ArrayLike, *, invalid: float = 0.0
+) -> ReferenceGap:
+    """Compare answers with the shares they should have, instead of with equal ones.
+
+    TV = ½ Σ |p_i - r_i| and the Jensen-Shannon divergence, what is invalid in a category of its
+    own. Asked for variety, a model may name people, places or groups more evenly than the facts
+    have them: its entropy rises and so does its distance from the facts.
+
+    Args:
+        answer_counts: (m,) outputs that give each known answer, or their shares.
+        reference: (m,) how often each should come, in any unit; uniform is one choice.
+        invalid: outputs that give none of them, in the unit of `answer_counts`.
+
+    Returns:
+        Distances, and both entropies. All distances 0: answers as the reference has them. A gap
+        near `by_chance` is none: E|Binomial(n, r)/n - r| summed, in closed form.
+
+    Raises:
+        UsageError: other numbers of answers, nothing said, or a reference that is 0 throughout.
+
+    Example:
+        >>> gap = reference_gap([50, 50], [0.9, 0.1])
+        >>> gap.total_variation, round(gap.by_chance, 3), gap.entropy > gap.reference_entropy
+        (0.4, 0.024, True)
+        >>> reference_gap([90, 10], [0.9, 0.1]).jensen_shannon
+        0.0
+
+    Reference: DoFaiR, `Wan 2024 <https://arxiv.org/abs/2407.00377>`_; the mean deviation of a
+    binomial by `De Moivre, see Diaconis 1991 <https://doi.org/10.1214/ss/1177011699>`_.
+    """
+    counts, should = _answers(answer_counts, invalid), _answers(reference, 0.0)
+    n = float(counts.sum()) + invalid
+    if counts.shape != should.shape or not n > 0 or not should.sum() > 0:
+        raise UsageError(
+            f"Expected answers and a reference of one size, neither 0 throughout, got "
+            f"{counts.shape} with {n:g} outputs and {should.shape}."
+        )
+    p = np.append(counts, invalid) / n
+    r = np.append(should / should.sum(), 0.0)
+    whole = n == round(n) and bool((counts == np.round(counts)).all()) and n > 1
+    return ReferenceGap(
+        total_variation=float(total_variation(p, r)),
+        by_chance=_mean_deviation(int(n), r) / 2 if whole else 0.0,
+        jensen_shannon=float(js(p, r)),
+        entropy=_entropy(p),
+        reference_entropy=_entropy(r),
+        invalid=float(p[-1]),
+    )
+
+
+def _mean_deviation(n: int, r: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+    """Σ E|Binomial(n, r_i) / n - r_i|: 2 k C(n, k) r^k (1 - r)^(n - k + 1) / n at k = ⌊nr⌋ + 1."""
+    inside = r[(r > 0) & (r < 1)]
+    k = np.floor(n * inside) + 1
+    logs = [
+        math.lgamma(n + 1) - math.lgamma(one) - math.lgamma(n - one + 1)
+        + one * math.log(share) + (n - one + 1) * math.log1p(-share)
+        for one, share in zip(k.tolist(), inside.tolist(), strict=True)
+    ]  # fmt: skip
+    return float(2 * np.exp(logs).sum() / n)
+
+
+def _entropy(p: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+    seen = p[p > 0]
+    return float(-(seen * np.log(seen)).sum()) + 0.0
 
 
 def _answers(values: ArrayLike, invalid: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

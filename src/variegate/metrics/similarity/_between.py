@@ -103,7 +103,8 @@ def distinct_models(similarities: ArrayLike, *, floor: float = 0.0) -> Any:
 
     Returns:
         A float, or an array of the leading axes. 1: all models are interchangeable. A: no two
-        have anything in common. Estimates can be a little off both ends. NaN where a model is no more alike with itself than the floor.
+        have anything in common. Estimates can be a little off both ends. NaN where a model is
+        no more alike with itself than the floor.
 
     Raises:
         UsageError: not a square matrix, or a floor of 1 and more.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -27,7 +28,12 @@ _ORDERS = 4
 _EPSILON = 0.1  # stands in for a count of zero matches, as in `self_bleu`
 
 
-def homogenisation(texts: Sequence[Text], *, by: Overlap = "rouge-l") -> float:
+def homogenisation(
+    texts: Sequence[Text],
+    *,
+    by: Overlap = "rouge-l",
+    compat: Literal["diversity"] | None = None,
+) -> float:
     """Mean overlap of the pairs of a set.
 
     (2 / (n (n - 1))) Σ_{i<j} 2 m_ij / (N_i + N_j), where m_ij is the length of the longest
@@ -38,13 +44,16 @@ def homogenisation(texts: Sequence[Text], *, by: Overlap = "rouge-l") -> float:
     Args:
         texts: texts, or sequences of words.
         by: what is common to two texts.
+        compat: ``"diversity"`` takes lower-case runs of a to z and digits for words, by ROUGE
+            only, and gives 1 where no two texts share any: the numbers of the package of
+            `Shaib 2024 <https://arxiv.org/abs/2403.00553>`_, which rounds them to three digits.
 
     Returns:
         0 (no two share a word) to 1 (all the same): higher is LESS various. Its expectation does
         not depend on n. Two texts without words are the same text. NaN for n < 2.
 
     Raises:
-        UsageError: another overlap.
+        UsageError: another overlap or compat.
 
     Example:
         >>> homogenisation(["a b c d", "a x c d"])
@@ -61,7 +70,9 @@ def homogenisation(texts: Sequence[Text], *, by: Overlap = "rouge-l") -> float:
     """
     if by not in get_args(Overlap):
         raise UsageError(f"Expected an overlap of {', '.join(get_args(Overlap))}, got {by!r}.")
-    split = [words(text) for text in texts]
+    if compat not in (None, "diversity") or (compat and by == "bleu"):
+        raise UsageError(f"Expected compat of None or, by ROUGE, 'diversity', got {compat!r}.")
+    split = [_plain_words(text) if compat else words(text) for text in texts]
     n = len(split)
     if n < 2:
         return float("nan")
@@ -73,9 +84,14 @@ def homogenisation(texts: Sequence[Text], *, by: Overlap = "rouge-l") -> float:
         total = 0.0
         for start, shared in common:
             both = lengths[start : start + len(shared), None] + lengths
-            overlap = np.where(both > 0, 2 * shared / np.maximum(both, 1), 1.0)
+            overlap = np.where(both > 0, 2 * shared / np.maximum(both, 1), 0.0 if compat else 1.0)
             total += float(np.triu(overlap, k=1 + start).sum())
-    return total / (n * (n - 1) / 2)
+    return 1.0 if compat and total == 0 else total / (n * (n - 1) / 2)
+
+
+def _plain_words(text: Text) -> list[str]:
+    joined = text if isinstance(text, str) else " ".join(text)
+    return re.findall(r"[a-z0-9]+", joined.lower())
 
 
 def homogenisation_of_tokens(features: Sequence[ArrayLike]) -> float:
