@@ -1,8 +1,10 @@
 """Models: what can speak.
 
 A `Model` turns rendered prompts into completions, each with its own random stream, and scores
-what it might have said. `transformers_model` opens a folder in Hugging Face format; `FakeModel`
-and `UniformModel` answer from given probabilities, so that every number about them is known.
+what it might have said. `transformers_model` opens a folder in Hugging Face format, `vllm_model`
+the same in vLLM; `endpoint_model` asks a server that speaks the OpenAI-compatible protocol, and
+`discover` finds out what it offers. `FakeModel` and `UniformModel` answer from given
+probabilities, so that every number about them is known. `CachedModel` keeps the draws of any.
 
 An `Arm` is a model with a format and the settings of a draw: one way of producing samples.
 `collect` asks an arm n times for every prompt; with a run directory it keeps each batch as it
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from variegate.models._arm import Arm
 from variegate.models._cached import CachedModel
 from variegate.models._collect import collect
+from variegate.models._discover import Offer, discover
 from variegate.models._endpoint import EndpointModel, Usage, endpoint_model
 from variegate.models._entropy_bounds import EntropyBounds, entropy_bounds
 from variegate.models._fake import FakeModel, UniformModel
@@ -35,6 +38,7 @@ from variegate.models._protocol import (
 from variegate.models._safetensors import check_safetensors
 from variegate.models._say import say
 from variegate.models._tiers import TIERS, Tier, require
+from variegate.models._vllm import VllmModel, vllm_model
 from variegate.models._weights import checkpoint_files
 
 if TYPE_CHECKING:
@@ -60,7 +64,11 @@ __all__ = [
     "TransformersModel",
     "endpoint_model",
     "EndpointModel",
+    "discover",
+    "Offer",
     "Usage",
+    "vllm_model",
+    "VllmModel",
     "CachedModel",
     "entropy_bounds",
     "EntropyBounds",

@@ -293,7 +293,8 @@ def read_usage(body: Mapping[str, Any]) -> tuple[int, int] | None:
 def words_of_error(raw: bytes) -> tuple[str, str]:
     """What a server says went wrong: its code, and its words in one line, not yet redacted."""
     try:
-        error = parse_body(raw).get("error")
+        body = parse_body(raw)
+        error = body.get("error") or body.get("detail") or body.get("message")
     except DataError:
         error = raw[:2000].decode("utf-8", "replace")
     if isinstance(error, dict):
