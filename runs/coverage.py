@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -361,8 +362,12 @@ def page(rows: list[str], seconds: float) -> str:
         "- Outputs of one prompt taken for independent items make an interval too narrow: give",
         "  `subsampled` the prompts as clusters.",
         "",
-        f"Made by `python runs/coverage.py` in {seconds:.0f} s on one core, seed {SEED}; variegate",
-        f"{version('variegate')}, numpy {version('numpy')}, scipy {version('scipy')}.",
+        "Rates near 1 are intervals wider than they need be: of differences that vanish, of",
+        "clusterings, and of single prompts, where the exact interval keeps its promise for every",
+        "chance.",
+        "",
+        f"Made by `python runs/coverage.py` on {date.today()} in {seconds:.0f} s on one core, seed",
+        f"{SEED}; variegate {version('variegate')}, numpy {version('numpy')}, scipy {version('scipy')}.",
         "",
     ])  # fmt: skip
 
