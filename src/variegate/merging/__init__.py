@@ -6,6 +6,10 @@ a weight of 1 or 0 asks for one of the inputs, they copy it bit for bit.
 - `linear`, `slerp`, `task_arithmetic`: paths between models and sums of what training added.
 - `ties`, `dare`: what training added, without noise and without quarrels.
 - `fisher`, `estimate_fisher`: averages in which each entry counts where its model cares.
+- `uniform_soup`, `greedy_soup`, `diwa`, `ratatouille`: averages over runs, with `soup_error`, the
+  account of why they help.
+- `balanced`: averages of ends that are equally sure; `crossover`: children of two models;
+  `low_rank`, `sparse_projection`: small task vectors.
 - `merge`: a recipe in, a checkpoint out, piece by piece, whatever the size.
 - `layer_of`, `module_of`, `resolve`: settings that depend on where in the model a tensor sits.
 
@@ -18,31 +22,62 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from variegate.merging._balance import (
+        FalseFalseTrue,
+        balance_temperature,
+        balanced,
+        false_false_true,
+    )
+    from variegate.merging._crossover import crossover
     from variegate.merging._dare import dare
     from variegate.merging._estimate_fisher import estimate_fisher
     from variegate.merging._fisher import fisher
     from variegate.merging._linear import linear, task_arithmetic
+    from variegate.merging._low_rank import (
+        LowRank,
+        adapter_overlap,
+        low_rank,
+        sparse_projection,
+    )
     from variegate.merging._merge import merge
     from variegate.merging._mergekit import from_mergekit, to_mergekit
     from variegate.merging._places import layer_of, module_of, resolve
     from variegate.merging._plan import Output, Plan
     from variegate.merging._recipe import Recipe, Slice, Source
     from variegate.merging._slerp import slerp
+    from variegate.merging._soup import (
+        FineTune,
+        Soup,
+        SoupError,
+        diwa,
+        greedy_soup,
+        ratatouille,
+        ratio_error,
+        soup_error,
+        uniform_soup,
+    )
     from variegate.merging._ties import ties
 
 _HOMES = {
+    "_balance": ("FalseFalseTrue", "balance_temperature", "balanced", "false_false_true"),
+    "_crossover": ("crossover",),
     "_dare": ("dare",),
     "_estimate_fisher": ("estimate_fisher",),
     "_fisher": ("fisher",),
     "_linear": ("linear", "task_arithmetic"),
+    "_low_rank": ("LowRank", "adapter_overlap", "low_rank", "sparse_projection"),
     "_merge": ("merge",),
     "_mergekit": ("from_mergekit", "to_mergekit"),
     "_places": ("layer_of", "module_of", "resolve"),
     "_plan": ("Output", "Plan"),
     "_recipe": ("Recipe", "Slice", "Source"),
     "_slerp": ("slerp",),
+    "_soup": (
+        "FineTune", "Soup", "SoupError", "diwa", "greedy_soup", "ratatouille", "ratio_error",
+        "soup_error", "uniform_soup",
+    ),
     "_ties": ("ties",),
-}
+}  # fmt: skip
 
 __all__ = [
     "linear",
@@ -52,6 +87,24 @@ __all__ = [
     "dare",
     "fisher",
     "estimate_fisher",
+    "uniform_soup",
+    "greedy_soup",
+    "Soup",
+    "diwa",
+    "ratatouille",
+    "FineTune",
+    "soup_error",
+    "SoupError",
+    "ratio_error",
+    "balanced",
+    "balance_temperature",
+    "false_false_true",
+    "FalseFalseTrue",
+    "crossover",
+    "low_rank",
+    "LowRank",
+    "sparse_projection",
+    "adapter_overlap",
     "merge",
     "Recipe",
     "Source",

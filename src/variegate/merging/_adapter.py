@@ -62,7 +62,9 @@ class Adapter:
         for name in tensors.keys() - used:
             if ".lora_" in name:
                 raise CheckpointError(f"Cannot read {name!r} of {path}: only pairs of A and B are.")
-            self._whole[self._target(name.replace(".modules_to_save", ""), base)] = tensors[name]
+            # Retrained modules, and embeddings that peft saves beside their own pair.
+            plain = name.replace(".modules_to_save", "").replace(".base_layer", "")
+            self._whole[self._target(plain, base)] = tensors[name]
         self._fit(base)
 
     def __contains__(self, name: object) -> bool:
@@ -75,7 +77,7 @@ class Adapter:
         """Add ΔW to a stretch of the flattened weight in float32."""
         if name in self._whole:
             values.copy_(self._whole[name].reshape(-1)[start : start + values.numel()])
-        elif name in self._pairs:
+        if name in self._pairs:
             left, right = self._pairs[name]
             width = right.shape[1]
             first, last = start // width, -(-(start + values.numel()) // width)

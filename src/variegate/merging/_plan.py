@@ -217,7 +217,7 @@ def _rows(sources: Sources, notes: list[str]) -> Iterator[tuple[str, tuple[tuple
     if sources.recipe.special_tokens != "post" or len(models) < 2:
         return
     trained = [model.markers for model in models]
-    rows = {}
+    rows: dict[str, tuple[int, int]] = {}
     for place, marks in reversed(list(enumerate(trained))):
         for token, row in marks.items():
             if not all(token in other for other in trained):
