@@ -25,6 +25,7 @@ __all__ = [
     "heads",
     "keep",
     "open_all",
+    "reach",
 ]
 
 Array = Any
@@ -33,6 +34,7 @@ Array = Any
 SLACK = 1e-12
 """A token at a threshold, or a mass that reaches its target, counts to within rounding."""
 
+_HALVINGS = 12
 _LOWEST = -1e300  # below every log-probability that is one, above -inf
 _EMPTY = -800.0  # exp of it is 0 in float64, and 0 · -800 is 0 where 0 · -inf is NaN
 
@@ -213,14 +215,17 @@ class Head:
     complete: bool
 
 
-def heads(rows: Rows, *sizes: int) -> Iterator[Head]:
+def heads(rows: Rows, *sizes: int, whole: bool = True) -> Iterator[Head]:
     """Heads of at least so many tokens, and then whole rows, until the caller has enough.
 
-    A rule that looks at the first tokens only need not sort the vocabulary.
+    A rule that looks at the first tokens only need not sort the vocabulary; without `whole`, a
+    vocabulary above 8192 is never sorted.
     """
     for size in sizes or (128, 2048):
         if 4 * size <= rows.lp.shape[-1]:
             yield _head(rows, size)
+    if not whole and rows.lp.shape[-1] > 8192:
+        return
     xp = rows.xp
     yield Head(
         ordered=xp.sort(rows.lp, axis=-1, descending=True),
@@ -253,12 +258,49 @@ def cut(rows: Rows, head: Head, count: Array) -> Array:
     xp = rows.xp
     count = xp.minimum(xp.clip(count, 1, None), head.counts)
     last = xp.take_along_axis(head.ordered, count[:, None] - 1, axis=-1)
-    widest = head.ordered[:, : int(xp.max(count))]
-    mass = xp.cumulative_sum(xp.exp(widest), axis=-1)
-    total = xp.log(xp.take_along_axis(mass, count[:, None] - 1, axis=-1))[:, 0]
     mask = rows.lp >= last
     if int(xp.count_nonzero(mask)) > int(xp.sum(count)):
         equal = rows.lp == last
         room = count[:, None] - xp.count_nonzero(rows.lp > last, axis=-1)[:, None]
         mask &= ~equal | (xp.cumulative_sum(xp.astype(equal, xp.int64), axis=-1) <= room)
-    return _Kept(rows, mask).scattered(total)
+    return keep(rows, mask)
+
+
+def reach(rows: Rows, key: Array, target: float, high: Array) -> tuple[Array, Array]:
+    """Where the mass of the tokens with the smallest keys (R, V) reaches a target.
+
+    Halving finds the place but for a few tokens, and only those are sorted: for flat rows, whose
+    head is most of the vocabulary.
+
+    Args:
+        rows: the distributions.
+        key: what the tokens are ordered by.
+        target: the mass.
+        high: a key up to which the mass is reached, (R, 1).
+
+    Returns:
+        The key of the token that crosses, and how many tokens of that key it takes, (R, 1).
+    """
+    xp = rows.xp
+    p = xp.exp(rows.lp)
+
+    def mass(end: Array) -> Array:
+        return xp.sum(xp.where(key <= end, p, 0.0), axis=-1, keepdims=True)
+
+    low = xp.full_like(high, -1.0)
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        reached = mass(middle) >= target - SLACK
+        low, high = xp.where(reached, low, middle), xp.where(reached, middle, high)
+    inside = _Kept(rows, (key > low) & (key <= high))
+    # Padding has probability 0 and the key inf: it comes last and adds nothing.
+    probabilities = xp.exp(inside.table())
+    inside.values = -xp.reshape(key, (-1,))[inside.flat]
+    keys = -inside.table()
+    order = xp.argsort(keys, axis=-1)
+    keys = xp.take_along_axis(keys, order, axis=-1)
+    sums = xp.cumulative_sum(xp.take_along_axis(probabilities, order, axis=-1), axis=-1)
+    place = xp.count_nonzero(mass(low) + sums < target - SLACK, axis=-1)[:, None]
+    place = xp.minimum(place, inside.counts[:, None] - 1)
+    last = xp.take_along_axis(keys, place, axis=-1)
+    return last, place + 1 - xp.count_nonzero(keys < last, axis=-1)[:, None]

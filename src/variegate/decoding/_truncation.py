@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from variegate.decoding._ranges import check
-from variegate.decoding._rows import SLACK, Array, Head, Rows, cut, entropies, heads, keep
+from variegate.decoding._rows import SLACK, Array, Head, Rows, cut, entropies, heads, keep, reach
 
 __all__ = ["epsilon", "eta", "min_p", "top_k", "top_p", "typical"]
 
@@ -73,12 +73,17 @@ def top_p(lp: Array, *, top_p: float) -> Array:
     if rows.empty or top_p == 1:
         return lp
     xp = rows.xp
-    for head in heads(rows):
+    for head in heads(rows, whole=False):
         p = xp.exp(head.ordered)
         mass = xp.cumulative_sum(p, axis=-1)
         if head.complete or bool(xp.all(mass[:, -1] >= top_p)):
-            break
-    return cut(rows, head, xp.count_nonzero(mass - p < top_p - SLACK, axis=-1))
+            return cut(rows, head, xp.count_nonzero(mass - p < top_p - SLACK, axis=-1))
+    key = -rows.lp
+    last, room = reach(rows, key, top_p, _enough(rows, top_p))
+    equal = key == last
+    if bool(xp.any(xp.count_nonzero(equal, axis=-1)[:, None] > room)):
+        equal &= xp.cumulative_sum(xp.astype(equal, xp.int64), axis=-1) <= room
+    return keep(rows, (key < last) | equal)
 
 
 def min_p(lp: Array, *, min_p: float) -> Array:
@@ -211,12 +216,21 @@ def typical(lp: Array, *, tau: float) -> Array:
         return lp
     xp = rows.xp
     surprise = entropies(rows)
-    for head in heads(rows):
+    distance = xp.abs(rows.lp + surprise)
+    for head in heads(rows, whole=False):
         far = _farthest(rows, head, surprise, tau)
         # A token outside is less likely than the bound: farther away than anything kept.
         if head.complete or bool(xp.all(far <= -head.bound - surprise)):
             break
-    return keep(rows, xp.abs(rows.lp + surprise) <= far + SLACK)
+    else:
+        far, _ = reach(rows, distance, tau, _enough(rows, tau) + surprise)
+    return keep(rows, distance <= far + SLACK)
+
+
+def _enough(rows: Rows, mass: float) -> Array:
+    """Surprise up to which tokens hold a mass: all beyond it together have less than the rest."""
+    rest = math.log(rows.lp.shape[-1]) - math.log1p(-mass)
+    return rows.xp.full_like(rows.peak, rest + 1e-6)
 
 
 def _farthest(rows: Rows, head: Head, surprise: Array, tau: float) -> Array:
