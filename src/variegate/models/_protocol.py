@@ -146,9 +146,20 @@ class Completion:
 class Model(Protocol):
     """Something that can speak: a checkpoint, an endpoint, a fake with known probabilities."""
 
-    name: str
-    revision: str  # content hash or commit; part of the identity of every draw
-    tiers: frozenset[Tier]  # what it gives access to; see `TIERS`
+    @property
+    def name(self) -> str:
+        """What it is called; part of the identity of every draw, with the revision."""
+        ...
+
+    @property
+    def revision(self) -> str:
+        """A content hash or a commit."""
+        ...
+
+    @property
+    def tiers(self) -> frozenset[Tier]:
+        """What it gives access to; see `TIERS`."""
+        ...
 
     def formats(self) -> tuple[Format, ...]:
         """Which formats this model can be asked in (a base model knows only raw)."""

@@ -25,7 +25,8 @@ EVERY_TIER: frozenset[Tier] = frozenset(TIERS)
 
 
 class _Accessible(Protocol):
-    name: str
+    @property
+    def name(self) -> str: ...
 
     @property
     def tiers(self) -> frozenset[Tier]: ...

@@ -1,0 +1,43 @@
+"""Whole sequences: sets of draws that know of each other, and two contexts side by side.
+
+Each way of drawing is a model in front of a model that goes token by token, so an `Arm` takes it
+and `collect` keeps and resumes its draws. `arithmetic` spreads n exact draws evenly;
+`stochastic_beam` draws without replacement; `diverse_beam` and `lookahead_tree` search. Their
+completions say `iid=False` and carry the weight that makes sums unbiased, where there is one.
+
+`together` makes one model of several contexts over one vocabulary (two models, or one model and
+two prompts) by a router (`HandOff`, `Nudge`, `Baco`, `Chance`) or a `blend` of distributions;
+what it makes goes token by token too, so all of the above work over it. `TableModel` is the
+oracle; `generators` hands the same to ``generate(custom_generate=...)``.
+"""
+
+from variegate.decoding.sequences._arithmetic import (
+    ArithmeticSampler,
+    Spacing,
+    arithmetic,
+    arithmetic_codes,
+)
+from variegate.decoding.sequences._diverse_beam import Dissimilarity, DiverseBeam, diverse_beam
+from variegate.decoding.sequences._lookahead import LookaheadTree, lookahead_tree
+from variegate.decoding.sequences._stochastic_beam import (
+    StochasticBeam,
+    inclusion,
+    stochastic_beam,
+)
+from variegate.decoding.sequences._table import TableModel
+
+__all__ = [
+    "arithmetic",
+    "arithmetic_codes",
+    "stochastic_beam",
+    "inclusion",
+    "diverse_beam",
+    "lookahead_tree",
+    "TableModel",
+    "ArithmeticSampler",
+    "StochasticBeam",
+    "DiverseBeam",
+    "LookaheadTree",
+    "Spacing",
+    "Dissimilarity",
+]
