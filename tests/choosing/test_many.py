@@ -21,7 +21,7 @@ from variegate.choosing import (
     spread,
 )
 from variegate.errors import UnknownName, UsageError
-from variegate.models import Completion, Sampling, UniformModel
+from variegate.models import Completion, UniformModel
 from variegate.samples import Samples
 from variegate.selection import LogDeterminant, greedy
 
@@ -274,4 +274,3 @@ def test_missing_columns_and_strange_names_are_refused_with_what_to_do():
         chooser("majority", k=2)
     with pytest.raises(UsageError, match="no parameter 'floors'"):
         chooser("dpp", floors=1)
-    assert Sampling() == Sampling()

@@ -179,7 +179,7 @@ def test_the_sum_takes_long_answers_and_length_control_does_not():
         size = generator.integers(5, 60, 16)
         lp = -size * generator.gamma(9, 0.1, 16)
         right = np.ones(16, bool)
-        middle = np.median(size)
+        middle = np.sort(size)[7]
         for name, options in (
             ("sum", {"form": "sum"}),
             ("mean", {}),
@@ -269,7 +269,7 @@ def test_planted_shifts_are_told_apart_and_a_weak_complement_beats_a_strong_twin
     assert (model_shift(base, base).diversity, model_shift(base, base).correlation) == (0, 0)
     other_modes = np.roll(np.concatenate([base, np.zeros_like(base)]), 6, axis=0)
     modes = model_shift(np.concatenate([base, np.zeros_like(base)]), other_modes)
-    assert (modes.diversity, modes.correlation) == (1, 0)
+    assert (modes.diversity, modes.correlation) == pytest.approx((1, 0))
     flipped = model_shift(base, base[:, ::-1])
     assert flipped.diversity == 0
     assert flipped.correlation > 0.05

@@ -144,7 +144,7 @@ def _apply(way: Chooser, samples: Samples, by: str | Embedder | None) -> Samples
     if not keep:
         return samples
     found = pl.concat(keep).sort("_row").drop("_row", "_paid")
-    found = found.select(samples.frame.columns).cast(dict(samples.frame.schema))
+    found = found.select(samples.frame.columns).cast(samples.frame.schema)
     return Samples.from_frame(found, source=samples.source, detected=samples.detected)
 
 
@@ -158,8 +158,8 @@ def _choose(
         quality = _column(way, rows, "quality")
         return np.array([best_of(quality)])
     if way.name == "majority":
-        answers = rows["answer"].to_list()
-        return np.array([majority(answers)]) if any(a is not None for a in answers) else _none()
+        said = rows["answer"].to_list()
+        return np.array([majority(said)]) if any(a is not None for a in said) else _none()
     if way.name == "least-likely":
         found = least_likely(
             _column(way, rows, "logprob"),

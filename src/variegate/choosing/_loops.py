@@ -73,7 +73,8 @@ def best_of_loops(
         raise UsageError(f"Expected the mode 'accelerator' or 'guardrail', got {mode!r}.")
     best: Any | None = None
     top, draws, done = -math.inf, 0, 0
-    for done in range(1, loops + 1):
+    while done < loops and not (best is not None and top >= threshold):
+        done += 1
         for answer in draw(loop):
             value = float(reward(answer))
             if math.isnan(value):
@@ -81,8 +82,6 @@ def best_of_loops(
             draws += 1
             if best is None or value > top:
                 best, top = answer, value
-        if best is not None and top >= threshold:
-            break
     accepted = best is not None and top >= threshold
     return BestOfLoops(
         answer=best if accepted or mode == "accelerator" else None,
