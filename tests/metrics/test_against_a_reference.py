@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from variegate.divergences import kl
 from variegate.errors import DataError, UsageError
 from variegate.metrics import (
+    Coverage,
     frontier_integral,
     knn_entropy,
     knn_kl,
@@ -243,6 +244,7 @@ def test_blocks_change_nothing(monkeypatch):
         return [*numbers(prdc(x, y)), soft.precision, soft.recall, knn_kl(x, y)]
 
     whole = everything()
+    monkeypatch.setattr("variegate.metrics.reference._neighbours._BLOCK", 64)
     monkeypatch.setattr("variegate.divergences._distances._BLOCK", 64)
     assert everything() == pytest.approx(whole, abs=1e-12)
 
@@ -263,3 +265,49 @@ def test_refuses_what_cannot_be():
         frontier_integral([0, 0], [1, 2])
     with pytest.raises(UsageError, match="both sides"):
         mauve_of_features(x, x[:0])
+
+
+@given(
+    st.integers(0, 10**6),
+    st.sampled_from([1e-100, 1e-9, 1.0, 1e20, 1e100]),
+    st.sampled_from(["plain", "outlier", "copies", "grid"]),
+)
+@settings(deadline=None, max_examples=60)
+def test_near_is_what_the_loops_say_wherever_the_points_lie(seed, scale, kind):
+    real, generated = cloud(seed, 9, 3), cloud(seed + 1, 7, 3)
+    if kind == "outlier":
+        real[0] *= 1e6
+    if kind == "copies":
+        real[1:4], generated[2:5] = real[0], real[0]
+    if kind == "grid":  # exact ties, and points on rims: outside
+        real, generated = np.round(real), np.round(generated)
+    fit = prdc(scale * real, scale * generated, k=2)
+    if kind == "grid":
+        assert numbers(fit) == numbers(prdc(real, generated, k=2))
+    else:
+        assert numbers(fit) == pytest.approx(by_loops(real, generated, 2), abs=1e-12)
+    if kind == "plain":
+        shift = 3 * math.log(scale)
+        assert knn_entropy(scale * real, k=2) == pytest.approx(knn_entropy(real, k=2) + shift)
+
+
+@pytest.mark.fault(37)
+def test_fault_37_more_neighbours_than_points_is_refused_with_both_numbers():
+    few = cloud(0, 4, 2)
+    for call in (
+        lambda: prdc(few, few, k=4),
+        lambda: probabilistic_precision_recall(few, few, k=4),
+        lambda: knn_entropy(few, k=4),
+        lambda: knn_kl(few, few, k=4),
+        lambda: Coverage(few, k=4),
+    ):
+        with pytest.raises(UsageError, match=r"k from 1 to 3, .* got 4"):
+            call()
+
+
+@pytest.mark.fault(37)
+def test_fault_37_clusters_that_stay_empty_give_no_warning_and_too_many_are_refused():
+    alike = np.ones((6, 2))
+    assert mauve_of_features(alike, alike, clusters=12).value == pytest.approx(1)
+    with pytest.raises(UsageError, match="1 to 12 clusters, one a point, got 50"):
+        mauve_of_features(alike, alike, clusters=50)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from variegate.divergences import squared_distances, two_sets
 from variegate.errors import UsageError
-from variegate.metrics.reference._neighbours import kth_squared_distance, rim
+from variegate.metrics.reference._neighbours import inside, kth_squared_distance, rim
 
 __all__ = ["Prdc", "PrecisionRecall", "prdc", "probabilistic_precision_recall"]
 
@@ -78,6 +78,9 @@ def prdc(real: ArrayLike, generated: ArrayLike, *, k: int = 5) -> Prdc:
 
     Time N² + M² + N M; distances are held a block of rows at a time.
 
+    No entry of `measure`: samples hold no reference set. Intervals: `estimate.subsampled`, with
+    the prompts as clusters where there are prompts.
+
     Source: `Kynkäänniemi 2019 <https://arxiv.org/abs/1904.06991>`_, `Naeem 2020
     <https://arxiv.org/abs/2002.09797>`_; the symmetric pair `Khayatkhoei 2023
     <https://arxiv.org/abs/2306.09618>`_.
@@ -87,14 +90,11 @@ def prdc(real: ArrayLike, generated: ArrayLike, *, k: int = 5) -> Prdc:
     edge = rim(x, y)
     inside_real, hit_by_real = np.zeros(len(y), dtype=np.int64), np.zeros(len(y), dtype=bool)
     covered, recalled = np.zeros(len(x), dtype=bool), np.zeros(len(x), dtype=bool)
-    for start, squared in squared_distances(x, y):
-        rows = slice(start, start + len(squared))
-        within = squared < own[rows, None] - edge
-        inside_real += within.sum(axis=0)
-        covered[rows] = within.any(axis=1)
-        within = squared < other - edge
-        hit_by_real |= within.any(axis=0)
-        recalled[rows] = within.any(axis=1)
+    for rows, within_real, within_other in inside(x, y, own - edge, other - edge):
+        inside_real += within_real.sum(axis=0)
+        covered[rows] = within_real.any(axis=1)
+        hit_by_real |= within_other.any(axis=0)
+        recalled[rows] = within_other.any(axis=1)
     precision, recall = float((inside_real > 0).mean()), float(recalled.mean())
     coverage = float(covered.mean())
     steps = np.arange(1, k + 1)
@@ -161,6 +161,8 @@ def probabilistic_precision_recall(
         >>> fit = probabilistic_precision_recall([0.0, 1.0, 2.0], [0.5, 9.0, 9.5], k=1)
         >>> round(fit.precision, 4), round(fit.recall, 4)
         (0.2755, 0.7807)
+
+    No entry of `measure`: samples hold no reference set. Intervals: `estimate.subsampled`.
 
     Source: `Park 2023 <https://arxiv.org/abs/2309.01590>`_.
     """
