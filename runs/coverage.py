@@ -343,8 +343,8 @@ def page(rows: list[str], seconds: float) -> str:
         "# Do the intervals hold what they promise",
         "",
         "Nominal 95 % intervals, and how often they hold the truth in simulated worlds. Where a",
-        "metric moves with n, the truth is what it is on average at that n. A rate of 0.95 from 1000",
-        "worlds has a standard error of 0.007, one from 200 worlds of 0.015.",
+        "metric moves with n, the truth is what it is on average at that n. A rate of 0.95 from",
+        "1000 worlds has a standard error of 0.007, one from 200 worlds of 0.015.",
         "",
         "| metric | interval | world | holds | mean width | worlds |",
         "|---|---|---|--:|--:|--:|",
@@ -367,7 +367,8 @@ def page(rows: list[str], seconds: float) -> str:
         "chance.",
         "",
         f"Made by `python runs/coverage.py` on {date.today()} in {seconds:.0f} s on one core, seed",
-        f"{SEED}; variegate {version('variegate')}, numpy {version('numpy')}, scipy {version('scipy')}.",
+        f"{SEED}; variegate {version('variegate')}, numpy {version('numpy')}, "
+        f"scipy {version('scipy')}.",
         "",
     ])  # fmt: skip
 

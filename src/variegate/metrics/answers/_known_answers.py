@@ -39,6 +39,9 @@ def coverage_recall(answer_counts: ArrayLike, *, invalid: int = 0, k: int | None
         >>> round(coverage_recall([2, 2], invalid=4, k=1), 9)
         0.25
 
+    No entry of `measure`: samples hold no list of all right answers. Intervals: a value a prompt,
+    then `estimate.bounded`.
+
     Source: CoverageQA, `Wong 2024 <https://arxiv.org/abs/2410.09038>`_, rarefied.
     """
     counts = _answers(answer_counts, invalid)
@@ -91,6 +94,9 @@ def kl_to_uniform(
         >>> gap = kl_to_uniform([0.4, 0.4], invalid=0.2)
         >>> round(gap.from_uniform, 4), gap.to_uniform, round(gap.invalid, 4)
         (0.2231, 0.0, 0.2)
+
+    No entry of `measure`: samples hold no list of all right answers. Intervals: a value a prompt,
+    then `estimate.bootstrap`.
 
     Source: CoverageQA, `Wong 2024 <https://arxiv.org/abs/2410.09038>`_. Its words name the
     other direction, which would be infinite for any invalid answer; its figures are finite.
@@ -160,6 +166,9 @@ def reference_gap(
         (0.4, 0.024, True)
         >>> reference_gap([90, 10], [0.9, 0.1]).jensen_shannon
         0.0
+
+    No entry of `measure`: samples hold no reference. Intervals: a value a prompt, then
+    `estimate.bootstrap`.
 
     Reference: DoFaiR, `Wan 2024 <https://arxiv.org/abs/2407.00377>`_; the mean deviation of a
     binomial by `De Moivre, see Diaconis 1991 <https://doi.org/10.1214/ss/1177011699>`_.

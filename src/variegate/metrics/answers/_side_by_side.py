@@ -63,6 +63,8 @@ def side_by_side(first: int, second: int, *, ties: int = 0) -> SideBySide:
         >>> side_by_side(5, 0).winner(), side_by_side(6, 0).winner()
         (None, 'first')
 
+    No entry of `measure`: samples hold no votes between two sets.
+
     Source: protocol of `Albuquerque 2025 <https://arxiv.org/abs/2511.10547>`_.
     """
     if min(first, second, ties) < 0:

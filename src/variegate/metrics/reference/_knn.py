@@ -39,6 +39,9 @@ def knn_entropy(x: ArrayLike, *, k: int = 4) -> float:
         >>> round(knn_entropy(rows), 1)  # ln(2 pi e) = 2.84
         2.8
 
+    No entry of `measure`: it needs many more outputs than features have dimensions. Intervals:
+    `estimate.subsampled`.
+
     Source: `Kozachenko 1987 <https://www.mathnet.ru/eng/ppi797>`_.
     """
     from scipy.special import digamma, gammaln
@@ -76,6 +79,8 @@ def knn_kl(x: ArrayLike, y: ArrayLike, *, k: int = 4) -> float:
         >>> x, y = generator.standard_normal(3000), generator.standard_normal(3000) + 1
         >>> round(knn_kl(x, y), 1)  # half the squared shift
         0.5
+
+    No entry of `measure`: samples hold no reference set. Intervals: `estimate.subsampled`.
 
     Source: `Pérez-Cruz 2008 <https://doi.org/10.1109/ISIT.2008.4595271>`_.
     """

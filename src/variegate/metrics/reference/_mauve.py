@@ -177,6 +177,9 @@ def mauve_of_features(
         >>> mauve_of_features(rows, rows, seeds=2).value
         1.0
 
+    No entry of `measure`: samples hold no reference set. Intervals: `estimate.subsampled`; the
+    spread over clusterings is not one.
+
     Source: `Pillutla 2021 <https://arxiv.org/abs/2102.01454>`_.
     """
     left, right = np.asarray(p_features), np.asarray(q_features)

@@ -36,6 +36,9 @@ def harmony(scores: ArrayLike, weights: ArrayLike | None = None, *, bandwidth: f
         >>> round(harmony([0.7, 0.7, 0.2], bandwidth=0.1), 2)
         0.67
 
+    No entry of `measure`: the parts and the bandwidth are the caller's. Intervals: resample the
+    items the scores are made of.
+
     Source: `2025 <https://arxiv.org/abs/2509.25671>`_; the paper's bandwidth was not at hand.
     """
     a = np.asarray(scores, dtype=np.float64)

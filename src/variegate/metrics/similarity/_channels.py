@@ -37,6 +37,8 @@ def effective_channels(features: ArrayLike, *, weights: ArrayLike | None = None)
         >>> effective_channels([[1, 0], [0, 1]])
         2.0
 
+    In `between` over the arms, not in `measure`, where each arm stands alone.
+
     Source: `Yang 2026 <https://arxiv.org/abs/2602.03794>`_.
     """
     return vendi(features, weights=weights)

@@ -173,6 +173,8 @@ def partition(
         >>> partition([[3, 1], [6, 2]]).beta
         1.0
 
+    In `between` at order 2 and over pairs, not in `measure`, where each arm stands alone.
+
     Source: `Reeve 2016 <https://arxiv.org/abs/1404.6520>`_.
     """
     table = np.atleast_2d(finite(counts, "counts"))

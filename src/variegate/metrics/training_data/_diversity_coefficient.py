@@ -41,6 +41,8 @@ def diversity_coefficient(task_embeddings: ArrayLike, *, level: float = 0.95) ->
         >>> round(estimate.value, 4), estimate.n_prompts
         (0.6667, 4)
 
+    No entry of `measure`: samples come in no batches.
+
     Source: `Miranda 2023 <https://arxiv.org/abs/2306.13840>`_.
     """
     array = np.asarray(task_embeddings)

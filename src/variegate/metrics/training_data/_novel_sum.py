@@ -69,6 +69,9 @@ def novel_sum(
 
     Time n² (d + ln n); distances are held a block of rows at a time.
 
+    No entry of `measure`: it asks of a training set, not of outputs to a prompt. Intervals:
+    `estimate.subsampled`.
+
     Source: `Yang 2025 <https://arxiv.org/abs/2502.17184>`_.
     """
     if density_of not in ("item", "other"):
