@@ -99,7 +99,9 @@ class _Reader:
                 continue
             key, at = self.string(at, key=True) if here in _QUOTES else self.bare(at)
             after = self.skip(at)
-            if after >= len(self.text) or self.text[after] != ":":
+            if after >= len(self.text):  # a key of which nothing followed
+                break
+            if self.text[after] != ":":
                 pairs.append(("", key))
                 continue
             at = self.skip(after + 1)

@@ -78,7 +78,7 @@ class Reading:
     form: str = "none"
 
 
-def read_answers(text: str, *, wording: Wording = "explicit") -> Reading:
+def read_answers(text: str, *, wording: Wording = "explicit", cut: bool = False) -> Reading:
     """Read a list of answers, with or without probabilities, out of a reply.
 
     Tried in this order: JSON however broken, tags such as ``<response>``, a numbered or bulleted
@@ -89,6 +89,7 @@ def read_answers(text: str, *, wording: Wording = "explicit") -> Reading:
     Args:
         text: what the model wrote.
         wording: how the probabilities were asked for, see `read_probabilities`.
+        cut: the reply stopped at its token limit, so a number at its very end may lack digits.
 
     Returns:
         A `Reading`; without answers where none was found, then all of the text is unread.
@@ -108,10 +109,13 @@ def read_answers(text: str, *, wording: Wording = "explicit") -> Reading:
         found, unread, reasoning = reader(text)
         if not found:
             continue
-        chances = read_probabilities([said for _, said, _ in found], wording=wording)
+        whole = [said for _, said, _ in found]
+        if cut and whole[-1] is not None and text.rstrip().endswith(whole[-1]):
+            whole[-1] = None
+        chances = read_probabilities(whole, wording=wording)
         answers = tuple(
-            ReadAnswer(text=answer, probability=p, said=said, cut=cut)
-            for (answer, said, cut), p in zip(found, chances, strict=True)
+            ReadAnswer(text=answer, probability=p, said=said, cut=ends)
+            for (answer, said, ends), p in zip(found, chances, strict=True)
         )
         doubtful = tuple(a.said for a in answers if a.said and a.probability is None)
         return Reading(

@@ -153,14 +153,15 @@ def _turn_by_turn(
 
 
 def _read(reply: Reply, *, wording: Wording, said: bool) -> Iterator[Answer]:
-    reading = read_answers(reply.text, wording=wording)
+    cut = reply.completion.finish == "length"
+    reading = read_answers(reply.text, wording=wording, cut=cut)
     for answer in reading.answers:
         columns: dict[str, Any] = {"call": reply.completion.key}
         if said:
             columns |= {"said_probability": answer.probability}
         yield Answer(
             text=answer.text,
-            finish="length" if answer.cut and reply.completion.finish == "length" else "stop",
+            finish="length" if answer.cut and cut else "stop",
             replies=(reply,),
             reasoning=reading.reasoning,
             columns=columns,

@@ -175,7 +175,7 @@ class TreeSearch(_Stepwise):
     REBASE shares the width out by score; the leaves it serves are chosen by `ets_select`, which
     weighs their share against the nodes they keep alive and the different last steps they cover
     (average linkage over embeddings, cosine distance); the width is then shared out again among
-    the chosen. Answers that have ended leave with their place, as in `ParticleSearch`.
+    the chosen, at least one child each. Answers that have ended leave with their place, as in `ParticleSearch`.
 
     Args:
         node_cost, coverage: of `ets_select`; both 0 is REBASE.
@@ -210,6 +210,9 @@ class TreeSearch(_Stepwise):
             )
         )  # fmt: skip
         again = rebase_widths(scores[kept], width=width, temperature=self.temperature)
+        if not again.all():  # kept for what it covers: without a child it would not be kept
+            left = width - len(kept)
+            again = 1 + rebase_widths(scores[kept], width=left, temperature=self.temperature)
         return [
             paths[i] for i, times in zip(kept.tolist(), again, strict=True) for _ in range(times)
         ]
