@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -255,7 +254,7 @@ def test_a_tree_that_covers_keeps_more_than_one_idea():
     def ideas(heard, rng):
         told = heard.split("assistant: ")[-1].split("\n\n")
         words = ["cats purr softly", "taxes rise again", "rain falls down"]
-        return "" if len(told) > 3 else str(rng.choice(words, p=[0.6, 0.2, 0.2]))
+        return "" if len(told) > 1 else str(rng.choice(words, p=[0.6, 0.2, 0.2]))
 
     def favourite(prompt, text):
         return 0.9 if text.startswith("cats") else 0.2
@@ -266,4 +265,3 @@ def test_a_tree_that_covers_keeps_more_than_one_idea():
 
     assert kinds(coverage=0.0, node_cost=1.0) == {"cats"}
     assert kinds(coverage=20.0) == {"cats", "taxes", "rain"}
-    assert math.isfinite(len(kinds()))

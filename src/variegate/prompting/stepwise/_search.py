@@ -175,7 +175,8 @@ class TreeSearch(_Stepwise):
     REBASE shares the width out by score; the leaves it serves are chosen by `ets_select`, which
     weighs their share against the nodes they keep alive and the different last steps they cover
     (average linkage over embeddings, cosine distance); the width is then shared out again among
-    the chosen, at least one child each. Answers that have ended leave with their place, as in `ParticleSearch`.
+    the chosen, at least one child each. Answers that have ended leave with their place, as in
+    `ParticleSearch`.
 
     Args:
         node_cost, coverage: of `ets_select`; both 0 is REBASE.
