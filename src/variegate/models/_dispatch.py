@@ -84,8 +84,8 @@ class Spoken(Protocol):
         """Answers as completions of the draws they are for."""
         ...
 
-    def gives_way(self, code: str, words: str) -> bool:
-        """Whether a field that the server refuses could be left out; then it now is."""
+    def gives_way(self, body: Mapping[str, Any], said: str) -> bool:
+        """Whether a field of this body that the server refuses can be left out; then it now is."""
         ...
 
     def safe(self, words: str) -> str:
@@ -175,9 +175,10 @@ class Dispatch:
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._flying.discard(task)
-        if task.cancelled() or self._over.done():
+        error = None if task.cancelled() else task.exception()
+        if self._over.done():
             return
-        if (error := task.exception()) is not None:
+        if error is not None:
             self._over.set_exception(error)
         else:
             self._dispatch()
@@ -190,9 +191,9 @@ class Dispatch:
     async def _make(self, ask: Ask) -> None:
         sent = self._loop.time()
         self._tally.requests += 1
-        body = orjson.dumps(self._spoken.body(ask))
+        body = self._spoken.body(ask)
         try:
-            reply = await self._connections.send("POST", self._spoken.path, body)
+            reply = await self._connections.send("POST", self._spoken.path, orjson.dumps(body))
             if 200 <= reply.status < 300:
                 self._answered(ask, parse_body(reply.body))
                 return
@@ -204,7 +205,7 @@ class Dispatch:
         elif reply.status in (408, 409, 425) or reply.status >= 500:
             self._in_trouble(ask, f"status {reply.status}", wait_in(reply))
         else:
-            self._denied(ask, reply)
+            self._denied(ask, body, reply)
 
     def _answered(self, ask: Ask, body: Mapping[str, Any]) -> None:
         choices = self._spoken.choices(body)
@@ -256,7 +257,7 @@ class Dispatch:
         self._waiting += 1
         self._loop.call_later(wait, self._again, Ask(draws=ask.draws, tries=ask.tries + 1))
 
-    def _denied(self, ask: Ask, reply: Reply) -> None:
+    def _denied(self, ask: Ask, body: Mapping[str, Any], reply: Reply) -> None:
         """A status that asking the same again will not change."""
         code, words = words_of_error(reply.body)
         if reply.status not in (400, 413, 422):
@@ -265,7 +266,7 @@ class Dispatch:
             blocked = Choice(text="", reasoning=None, finish="filter", token_ids=(), tokens=None)
             self._good, self._last_good = True, self._loop.time()
             self._emit(self._spoken.completions(ask, [blocked] * len(ask.draws), (0, 0)))
-        elif self._spoken.gives_way(code, words):
+        elif self._spoken.gives_way(body, f"{code} {words}"):
             self._tally.again += 1
             self._queue.appendleft(ask)
         elif self._good or reply.status == 413 or _TOO_LONG.search(f"{code} {words}"):

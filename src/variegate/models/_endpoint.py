@@ -304,13 +304,13 @@ class _Spoken:
             for draw, choice, share in zip(ask.draws, choices, shares, strict=False)
         ]
 
-    def gives_way(self, code: str, words: str) -> bool:
-        model, said = self.model, f"{code} {words}"
-        if model.limit == "max_tokens" and "max_completion_tokens" in said:
+    def gives_way(self, body: Mapping[str, Any], said: str) -> bool:
+        model = self.model
+        if "max_tokens" in body and "max_completion_tokens" in said:
             model.limit = "max_completion_tokens"
-        elif model.seeds and re.search(r"\bseed\b", said):
+        elif "seed" in body and re.search(r"\bseed\b", said):
             model.seeds = False
-        elif model.takes_n and model.per_request > 1 and re.search(r"[`'\"(]n[`'\")]", said):
+        elif "n" in body and re.search(r"[`'\"(]n[`'\")]", said):
             model.takes_n = False
         else:
             return False

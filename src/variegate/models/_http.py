@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import ipaddress
 import ssl
 from collections.abc import Mapping
@@ -26,6 +27,10 @@ MOST_HEADER = 64 * 2**10
 
 class Broken(Exception):
     """A request that brought no whole reply: refused, reset, too late, cut off, too large."""
+
+
+class _Stale(Exception):
+    """A connection that the server had closed while nobody used it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,12 +153,15 @@ class Connections:
         Raises:
             Broken: no whole reply came; the words say how far it got, and nothing of its content.
         """
-        writer: asyncio.StreamWriter | None = None
+        message = self._head(method, path, len(body)) + body
         try:
             async with asyncio.timeout(self._timeout):
-                reader, writer = await self._open()
-                writer.write(self._head(method, path, len(body)) + body)
-                reply, reusable = await self._read(reader)
+                while self._idle:
+                    # A server may close an idle connection just as it is used again: where not
+                    # one byte came back, the next is tried.
+                    with contextlib.suppress(_Stale):
+                        return await self._exchange(self._idle.pop(), message, stale=_Stale)
+                return await self._exchange(await self._open(), message, stale=EOFError)
         except TimeoutError:
             raise Broken(f"no whole reply within {self._timeout:g} s") from None
         except ssl.SSLError as error:
@@ -163,13 +171,27 @@ class Connections:
             raise Broken(f"{what[:1].lower()}{what[1:]} before the reply was whole") from None
         except (ValueError, asyncio.LimitOverrunError):
             raise Broken("the reply was no HTTP") from None
-        else:
-            if reusable:
-                self._idle.append((reader, writer))
-                writer = None
+
+    async def _exchange(self, pipe: Pipe, message: bytes, *, stale: type[Exception]) -> Reply:
+        """One request and its reply on one connection, which is kept if it can be used again."""
+        reader, writer = pipe
+        keep = False
+        try:
+            writer.write(message)
+            try:
+                head = await reader.readuntil(b"\r\n\r\n")
+            except (asyncio.IncompleteReadError, ConnectionError) as error:
+                if getattr(error, "partial", b""):
+                    raise
+                raise stale from None
+            reply, keep = await self._read(head, reader)
+            # What lies there unasked would be taken for the answer to the next request.
+            keep = keep and not getattr(reader, "_buffer", b"")
             return reply
         finally:
-            if writer is not None:
+            if keep:
+                self._idle.append(pipe)
+            else:
                 writer.close()
 
     def _head(self, method: str, path: str, length: int) -> bytes:
@@ -183,11 +205,6 @@ class Connections:
         return start + self._headers + login + kind + b"Content-Length: %d\r\n\r\n" % length
 
     async def _open(self) -> Pipe:
-        while self._idle:
-            reader, writer = self._idle.pop()
-            if not (reader.at_eof() or writer.is_closing()):
-                return reader, writer
-            writer.close()
         address, proxy = self._address, self._proxy
         if proxy is None:
             return await asyncio.open_connection(
@@ -205,11 +222,10 @@ class Connections:
             await writer.start_tls(self._tls, server_hostname=address.host)
         return reader, writer
 
-    async def _read(self, reader: asyncio.StreamReader) -> tuple[Reply, bool]:
-        while True:
+    async def _read(self, head: bytes, reader: asyncio.StreamReader) -> tuple[Reply, bool]:
+        status, headers = _parse_head(head)
+        while status < 200:  # remarks, such as 103
             status, headers = _parse_head(await reader.readuntil(b"\r\n\r\n"))
-            if status >= 200:
-                break  # what comes before are remarks such as 103
         keep = "close" not in headers.get("connection", "").lower()
         if status in (204, 304):
             body = b""
