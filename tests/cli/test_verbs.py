@@ -117,6 +117,25 @@ def test_compare_pairs_the_prompts_and_a_gate_reads_the_arms(
     assert main(["compare", str(dpo), str(dpo.rename(tmp_path / "same.jsonl"))]) == 2
 
 
+def test_compare_says_how_alike_the_arms_are_matches_and_writes_a_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base, dpo = said(tmp_path / "base.jsonl", answers=6), said(tmp_path / "dpo.jsonl", answers=2)
+    page = tmp_path / "page.html"
+    code, payload = as_json(
+        capsys, "compare", base, dpo, "--match", "length", "--report", str(page)
+    )
+    assert code == 0
+    check_rows(payload["between"])
+    rows = {(row["metric"], row["arm"]) for row in payload["between"]}
+    assert {("homogeneity", "base × dpo"), ("distinct_models", "base × dpo")} <= rows
+    assert payload["settings"]["match"] == {"by": ["length"], "caliper": 0.2}
+    assert "Within and between the arms" in page.read_text(encoding="utf-8")
+    assert main(["compare", str(base), str(dpo), "--quiet"]) == 0
+    assert "inter_similarity" in capsys.readouterr().out
+    assert main(["compare", str(base), str(dpo), "--match", "colour"]) == 2
+
+
 def test_comparing_other_prompts_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -21,6 +22,7 @@ from variegate.cli._output import Json, Quiet, print_json, print_screen, rows_of
 from variegate.errors import NotComparable
 
 if TYPE_CHECKING:
+    from variegate.metrics import Comparison
     from variegate.samples import Samples
 
 __all__ = ["compare"]
@@ -43,6 +45,7 @@ def compare(
     match: Match = None,
     caliper: Caliper = 0.2,
     seed: Seed = 0,
+    report: Annotated[Path | None, Parameter(help="Write a page to this file.")] = None,
     fail_if: FailIf = (),
     tolerance: Tolerance = 0.0,
     json: Json = False,
@@ -99,6 +102,8 @@ def compare(
             print_screen(likeness_table(result.between))
         if not quiet:
             warn(result.cautions)
+    if report is not None:
+        _write_page(result, both, report)
     failed = both.frame.filter(both.frame["finish"] == "error").height
     return exit_code(
         rows_of(result.measurement.frame),
@@ -107,6 +112,15 @@ def compare(
         total=len(both),
         tolerance=tolerance,
     )
+
+
+def _write_page(result: Comparison, both: Samples, path: Path) -> None:
+    from variegate.report import render_measurement
+    from variegate.samples import write_atomically
+
+    name = " and ".join(result.settings["arms"])
+    page = render_measurement(result.measurement, both, name=name, comparison=result)
+    write_atomically(path, page)
 
 
 def _sides(both: Samples, a: str, b: str) -> tuple[Samples, Samples]:

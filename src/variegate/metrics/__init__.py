@@ -22,7 +22,7 @@ on from `variegate.divergences`.
 """
 
 from variegate.divergences import fisher_rao, jeffreys, js, kl, psi
-from variegate.metrics._between import Between, between
+from variegate.metrics._between import BETWEEN, Between, between
 from variegate.metrics._compare import compare
 from variegate.metrics._features import feature_columns, measure_features
 from variegate.metrics._measure import measure
@@ -157,6 +157,7 @@ __all__ = [
     "Comparison",
     "between",
     "Between",
+    "BETWEEN",
     "Caution",
     "rows",
     "metric",

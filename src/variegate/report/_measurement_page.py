@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from variegate.report._building import build
 from variegate.report._looks import Look
-from variegate.report._numbers import count, known, percent
+from variegate.report._numbers import between, count, known, level, percent
 from variegate.report._outputs import embedded, outputs
 from variegate.report._parts import (
     caution_groups,
@@ -34,6 +34,15 @@ _ABOVE_OUTPUTS = ("gini_simpson", "pairwise", "vendi", "quality", "length")
 _SHAPES = ("circle", "square", "triangle", "diamond")
 
 
+class Compared(Protocol):
+    """What a Comparison has beside its measurement."""
+
+    @property
+    def sentences(self) -> Sequence[str]: ...
+    @property
+    def between(self) -> pl.DataFrame: ...
+
+
 class Measured(Protocol):
     """What a Measurement has: its tables, its settings and its cautions."""
 
@@ -53,6 +62,7 @@ def render_measurement(
     *,
     name: str = "Measurement",
     metrics: Mapping[str, Mapping[str, Any]] | None = None,
+    comparison: Compared | None = None,
 ) -> str:
     """Write the page of plain arms: quality against variety, the table, and every output.
 
@@ -62,6 +72,8 @@ def render_measurement(
         name: the page's heading.
         metrics: what is known of every metric (title, summary, source, ...); from the registry
             where left out.
+        comparison: what `variegate.compare` returned, whose `measurement` this is: its sentences,
+            and how alike the arms are.
 
     Returns:
         One HTML file, safe and self-contained as that of `render`.
@@ -92,6 +104,8 @@ def render_measurement(
         "plane": drawn,
         "zoomed": zoomed,
         "how_sure": _how_sure(measurement.settings),
+        "sentences": [clean_text(said) for said in comparison.sentences] if comparison else [],
+        "likeness": _likeness(comparison.between) if comparison else [],
         "metrics": metric_rows(frame, metrics, arms, arm="arm"),
         "outputs": shown,
         "data": embedded(asdict(shown)),
@@ -150,10 +164,25 @@ def _about(measurement: Measured, samples: Samples, arms: list[str]) -> list[str
     return pieces
 
 
+def _likeness(table: pl.DataFrame) -> list[dict[str, str]]:
+    from variegate.metrics import BETWEEN
+
+    return [
+        {
+            "metric": row["metric"],
+            "says": BETWEEN.get(row["metric"], ""),
+            "arm": clean_text(row["arm"]),
+            "value": level(row["value"]),
+            "interval": between(row),
+        }
+        for row in table.iter_rows(named=True)
+    ]
+
+
 def _how_sure(settings: Mapping[str, Any]) -> str:
     resamples, sure = find(settings, "resamples"), find(settings, "level")
     drawn = f", B = {count(resamples)}" if known(resamples) else ""
-    return f"{percent(sure if known(sure) else 0.95)} intervals, bootstrap over prompts{drawn}"
+    return f"{percent(sure if known(sure) else 0.95)} intervals over prompts{drawn}"
 
 
 def _registered(names: Iterable[str]) -> dict[str, dict[str, Any]]:
