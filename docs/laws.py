@@ -106,6 +106,7 @@ LAWS: tuple[Law, ...] = (
                 "self_bleu",
                 "self_repetition",
                 "homogenisation",
+                "edit_diversity",
                 "compression_ratio",
             ),
             "A determinant of cosines: it grows with n, or drops where two outputs are equal.": (
@@ -155,6 +156,7 @@ LAWS: tuple[Law, ...] = (
                 "self_bleu",
                 "self_repetition",
                 "homogenisation",
+                "edit_diversity",
             ),
             "The copy moves the length to which the outputs are cut.": ("ead_length_controlled",),
             "The copy weighs what its prompt says, and so how far the prompts are apart; or it is "

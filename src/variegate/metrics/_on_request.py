@@ -317,6 +317,22 @@ ON_REQUEST: tuple[Metric, ...] = (
         least=2,
     ),
     Metric(
+        name="edit_diversity",
+        title="Edit distance of pairs",
+        summary=(
+            "Mean share of the longer of two outputs of a prompt that must be rewritten, in words, "
+            "to make the other of it: 0 when all are the same, 1 when nothing stays."
+        ),
+        needs=("texts",),
+        low=0,
+        high=1,
+        n_dependence=_UNBIASED,
+        source="Levenshtein 1966",
+        url="https://nymity.ch/sybilhunting/pdf/Levenshtein1966a.pdf",
+        function=f"{_HERE}:edit_diversity",
+        least=2,
+    ),
+    Metric(
         name="ngram_diversity",
         title="Different n-grams, summed over n",
         summary=(
