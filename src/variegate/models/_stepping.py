@@ -37,8 +37,10 @@ DROP_AT = 0.15
 class Prefixes(Protocol):
     """Texts that grow side by side, one a row, whatever remembers them."""
 
-    read: Sequence[int]
-    """Tokens of the prompt of each row at the start."""
+    @property
+    def read(self) -> Sequence[int]:
+        """Tokens of the prompt of each row."""
+        ...
 
     def distribution(self, sampling: Sampling) -> Any:
         """Log-probabilities of the next token as they are sampled from, (R, V) in float64."""

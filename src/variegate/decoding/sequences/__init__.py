@@ -17,6 +17,16 @@ from variegate.decoding.sequences._arithmetic import (
     arithmetic,
     arithmetic_codes,
 )
+from variegate.decoding.sequences._blends import (
+    Baco,
+    Blend,
+    Chance,
+    HandOff,
+    Nudge,
+    Router,
+    View,
+    blend,
+)
 from variegate.decoding.sequences._diverse_beam import Dissimilarity, DiverseBeam, diverse_beam
 from variegate.decoding.sequences._lookahead import LookaheadTree, lookahead_tree
 from variegate.decoding.sequences._stochastic_beam import (
@@ -25,6 +35,7 @@ from variegate.decoding.sequences._stochastic_beam import (
     stochastic_beam,
 )
 from variegate.decoding.sequences._table import TableModel
+from variegate.decoding.sequences._together import Context, Together, together
 
 __all__ = [
     "arithmetic",
@@ -33,11 +44,22 @@ __all__ = [
     "inclusion",
     "diverse_beam",
     "lookahead_tree",
+    "together",
+    "Context",
+    "HandOff",
+    "Nudge",
+    "Baco",
+    "Chance",
+    "blend",
     "TableModel",
     "ArithmeticSampler",
     "StochasticBeam",
     "DiverseBeam",
     "LookaheadTree",
+    "Together",
+    "Blend",
+    "Router",
+    "View",
     "Spacing",
     "Dissimilarity",
 ]
