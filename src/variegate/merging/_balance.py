@@ -58,7 +58,7 @@ def balance_temperature(logits: npt.ArrayLike, reference: npt.ArrayLike) -> floa
 def balanced(
     a: Weights, b: Weights, *, t: float, temperature: float, head: Sequence[str]
 ) -> dict[str, torch.Tensor]:
-    """Average two models after the surer one is tempered: (1 − t) a + t b', b' with its head over T.
+    """Average two models, the surer one tempered: (1 − t) a + t b', where b' has its head over T.
 
     An over-confident end dominates an average. Where the output is linear in the last module,
     dividing its weights by T divides the logits by T and changes nothing else. The published
