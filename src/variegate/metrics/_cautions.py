@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from variegate.metrics._designed import designed_cautions
 from variegate.metrics._grouping import Groups
 from variegate.metrics._result import Caution
 from variegate.metrics.similarity._pairwise import pairwise_diversity
@@ -52,6 +53,7 @@ def cautions_about(
         if members.any():
             found += _counts(groups, members, arm)
             found += _short(groups, members, arm)
+    found += designed_cautions(groups)
     found += _between_arms(groups)
     if embedded:
         found += _floor(groups)

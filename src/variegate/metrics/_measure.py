@@ -18,6 +18,7 @@ from variegate.embedding import Embedder, Encoder
 from variegate.errors import DataError, UsageError, VariegateError
 from variegate.estimate import Estimate, bootstrap, bounded
 from variegate.metrics._cautions import cautions_about
+from variegate.metrics._designed import refusing
 from variegate.metrics._entries import VOCABULARY
 from variegate.metrics._grouping import Groups
 from variegate.metrics._registry import Metric, default_names, is_ours, metric, resolve
@@ -162,10 +163,13 @@ def _column(groups: Groups, entry: Metric, plan: _Plan) -> _Column:
     least = max(entry.least, options.get("k", 0))
     outputs = groups.outputs(entry.needs)
     there = np.logical_and.reduce([groups.has(need) for need in entry.needs])
-    usable = there & (outputs >= least)
+    dependent = refusing(entry.name, groups)
+    usable = there & (outputs >= least) & ~dependent
     reasons = [
         ""
         if ok
+        else "a designed set, and this needs independent draws"
+        if dependent[g]
         else f"no {' and '.join(n for n in entry.needs if not groups.has(n)[g])}"
         if not there[g]
         else f"fewer than {least} output{'s' if least > 1 else ''}"
