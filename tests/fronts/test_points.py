@@ -255,3 +255,24 @@ def test_shares_sum_to_one_and_are_those_of_a_sweep_over_weights(points):
 def test_shares_of_equal_points_and_of_none():
     assert robustness([[1, 1], [1, 1], [0, 0]]).tolist() == [0.5, 0.5, 0.0]
     assert robustness([[np.nan, 1]]).tolist() == [0.0]
+
+
+@given(sets(), sets(most=4))
+@quick
+def test_epsilon_over_mixtures_is_that_over_many_mixtures(a, b):
+    w = np.linspace(0, 1, 65)[:, None]
+    dense = np.concatenate([w * p + (1 - w) * q for p in a for q in a])
+    mixed = additive_epsilon(a, b, mixing=True)
+    assert mixed <= additive_epsilon(a, b) + 1e-12
+    assert mixed == pytest.approx(additive_epsilon(dense, b), abs=0.02)
+    assert mixed <= additive_epsilon(dense, b) + 1e-12
+
+
+def test_epsilon_over_mixtures_runs_over_resamples_and_skips_nan():
+    sets_ = np.random.default_rng(0).random((5, 4, 2))
+    sets_[2, 1] = np.nan
+    found = additive_epsilon(sets_, sets_[:, :1] + 0.1, mixing=True)
+    each = [additive_epsilon(s, s[:1] + 0.1, mixing=True) for s in sets_]
+    assert found.tolist() == each
+    with pytest.raises(UsageError, match="two axes"):
+        additive_epsilon(np.ones((2, 3)), np.ones((2, 3)), mixing=True)

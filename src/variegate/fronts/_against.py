@@ -120,18 +120,46 @@ def _over_mixtures(left: Floats, right: Floats) -> Floats | float:
     """
     if left.shape[-1] != 2:
         raise UsageError(f"Expected two axes to mix on, got {left.shape[-1]}.")
-    here = np.asarray(~np.isnan(left).any(axis=-1))
     wanted = np.asarray(~np.isnan(right).any(axis=-1))
+    w = _corners(left)[..., :, None]
+    asked = w * right[..., None, :, 0] + (1 - w) * right[..., None, :, 1]
+    lead = (asked - _reach(left, w)[..., None]).max(axis=-2)  # (..., M)
+    epsilon = np.where(wanted, lead, -np.inf).max(axis=-1, initial=-np.inf)
+    epsilon = np.asarray(np.where(wanted.any(axis=-1), epsilon, np.nan))
+    return float(epsilon) if epsilon.ndim == 0 else epsilon
+
+
+def leading_weight(a: Floats, b: Floats) -> float:
+    """The weight of the first axis at which the point b (2,) is furthest beyond the hull of a."""
+    w = _corners(a)
+    lead = w * b[0] + (1 - w) * b[1] - _reach(a, w[:, None])
+    return float(w[int(np.argmax(lead))])
+
+
+def lead_at(a: Floats, b: Floats, *, weight: float) -> Floats:
+    """How far b (..., 2) is beyond the best of a (..., N, 2) at one weight: no more than epsilon.
+
+    At a weight that was chosen on other prompts its interval is honest, where that of the maximum
+    over all weights starts too high.
+    """
+    w = np.full((*a.shape[:-2], 1, 1), weight)
+    best = _reach(a, w)[..., 0]
+    return np.asarray(weight * b[..., 0] + (1 - weight) * b[..., 1] - best)
+
+
+def _corners(left: Floats) -> Floats:
+    """Weights (..., W) at which two points of a set tie, and both ends."""
     steps = left[..., :, None, :] - left[..., None, :, :]
     across, down = steps[..., 0], -steps[..., 1]
     ties = np.divide(down, across + down, out=np.zeros_like(down), where=across * down > 0)
     ties = ties.reshape(*ties.shape[:-2], -1)
     ends = np.broadcast_to([0.0, 1.0], (*ties.shape[:-1], 2))
-    w = np.concatenate([ties, ends], axis=-1)[..., :, None]  # (..., W, 1)
+    return np.concatenate([ties, ends], axis=-1)
+
+
+def _reach(left: Floats, w: Floats) -> Floats:
+    """The best weighted sum of a set at weights (..., W, 1): (..., W)."""
+    here = np.asarray(~np.isnan(left).any(axis=-1))
     reach = w * left[..., None, :, 0] + (1 - w) * left[..., None, :, 1]
-    reach = np.where(here[..., None, :], reach, -np.inf).max(axis=-1, initial=-np.inf)
-    asked = w * right[..., None, :, 0] + (1 - w) * right[..., None, :, 1]
-    lead = (asked - reach[..., None]).max(axis=-2)  # (..., M)
-    epsilon = np.where(wanted, lead, -np.inf).max(axis=-1, initial=-np.inf)
-    epsilon = np.asarray(np.where(wanted.any(axis=-1), epsilon, np.nan))
-    return float(epsilon) if epsilon.ndim == 0 else epsilon
+    best: Floats = np.where(here[..., None, :], reach, -np.inf).max(axis=-1, initial=-np.inf)
+    return best

@@ -317,8 +317,8 @@ def _checked_sampling(value: dict[str, Any]) -> dict[str, Any]:
     known = [field.name for field in fields(Sampling) if field.name != "rules"]
     for key in value:
         if key not in known:
-            words = f"unknown key {key!r}" + did_you_mean(key, known)
-            raise _told("{words}", words=words.rstrip("?"))
+            words = "unknown key" + did_you_mean(key, known)
+            raise _told("{words}", words=words.rstrip("?"), within=(key,))
     return value
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from variegate.errors import NotComparable
 from variegate.estimate import Estimate, bootstrap, interval
-from variegate.fronts._against import additive_epsilon
+from variegate.fronts._against import additive_epsilon, lead_at, leading_weight
 from variegate.fronts._arms import Setting
 from variegate.fronts._attainment import attainment
 from variegate.fronts._hypervolume import contributions, hypervolume
@@ -135,6 +135,7 @@ def compare_methods(
                 settings,
                 values[judge_on],
                 strata[judge_on],
+                first,
                 point,
                 moved,
                 tried=tried,
@@ -177,6 +178,7 @@ def _method_row(
     settings: Sequence[Setting],
     values: Floats,
     strata: NDArray[Any],
+    first: Floats,
     point: Floats,
     moved: Floats,
     *,
@@ -197,8 +199,12 @@ def _method_row(
     volumes = np.asarray(hypervolume(moved[:, own], reference=corner))
     gain = volume - hypervolume(point[base], reference=corner)
     gains = volumes - np.asarray(hypervolume(moved[:, base], reference=corner))
-    lead = additive_epsilon(point[rivals], point[[here]], mixing=True)
-    leads = np.asarray(additive_epsilon(moved[:, rivals], moved[:, [here]], mixing=True))
+    # The direction of the lead is chosen on the first half too: the largest of many directions
+    # looks larger than it is.
+    weight = leading_weight(first[rivals], first[here])
+    lead = lead_at(point[rivals], point[here], weight=weight)
+    leads = lead_at(moved[:, rivals], moved[:, here], weight=weight)
+    most = np.asarray(additive_epsilon(moved[:, rivals], moved[:, [here]], mixing=True))
     row: dict[str, Any] = {
         "method": method,
         "arm": settings[here].arm,
@@ -216,6 +222,8 @@ def _method_row(
     behind = float(_dominates(moved[:, there], moved[:, here]).mean())
     row |= _measured("gain", gain, gains, level=level, sharp=sharp)
     row |= _measured("lead", lead, leads, level=level, sharp=sharp)
+    if sharp:
+        row["lead_high"] = float(interval(most, level=level)[1])
     row |= {"dominates": ahead, "dominated": behind}
     return row | {"verdict": _verdict(row, level) if sharp else "open", "n_prompts": len(values)}
 

@@ -9,6 +9,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from variegate.fronts._arms import Arms, Setting
 from variegate.fronts._budget import Spent, at_equal_cost
 from variegate.fronts._compared import Axes, compare_methods
 from variegate.fronts._cost import cost_of_pass
-from variegate.fronts._gathered import Gathered, Progress, gather, prompts_of
+from variegate.fronts._gathered import Gathered, Progress, choose, gather, prompts_of
 from variegate.fronts._knee import knee
 from variegate.fronts._result import Front
 from variegate.fronts._words import headline
@@ -113,15 +114,20 @@ def front(
             said.samples, cost=arms.cost, budget=arms.budget, seconds=said.seconds
         )
         embed = embedder(arms.embedder)
+        if run is not None:
+            embed = Cached(embed, run.cache("embeddings"))
+        kept, unchosen = choose(spent.samples, said.settings, embedder=embed, seed=arms.seed)
+        spent = replace(spent, samples=kept)
         measured = measure(
             spent.samples,
             metrics=tuple(dict.fromkeys([axis, arms.variety, *arms.metrics])),
-            embedder=embed if run is None else Cached(embed, run.cache("embeddings")),
+            embedder=embed,
             seed=arms.seed,
             resamples=resamples,
             level=level,
         )
-        values, tasks, settings, weak, notes = _valued(measured, said.settings, axis, arms.variety)
+        could = [s for s in said.settings if s.arm not in {arm for _, arm, _ in unchosen}]
+        values, tasks, settings, weak, notes = _valued(measured, could, axis, arms.variety)
         axes = _axes(arms, axis, measured)
         compared = compare_methods(
             values,
@@ -154,7 +160,7 @@ def front(
             frame=pl.concat([measured.frame, _cost_rows(spent, arms.cost)]),
             per_prompt=measured.per_prompt,
             knee=None if bend is None else points["arm"][bend],
-            refused=_refused(said, weak),
+            refused=_refused(said, [*unchosen, *weak]),
             cautions=(
                 *_about_failed(said.samples), *spent.cautions, *notes,
                 *_about_halves(compared.settings),

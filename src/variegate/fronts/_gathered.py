@@ -11,13 +11,14 @@ from typing import Any
 
 import polars as pl
 
-from variegate.errors import DataError, MissingExtra, UsageError
+from variegate.embedding import Embedder
+from variegate.errors import DataError, UsageError
 from variegate.fronts._arms import Arms, Method, Setting
 from variegate.judging import judge
-from variegate.models import Arm, Model, Tier, collect, require
+from variegate.models import Arm, Model, collect, require
 from variegate.samples import Prompt, RunDirectory, Samples, read, read_prompts
 
-__all__ = ["Gathered", "Progress", "gather", "prompts_of"]
+__all__ = ["Gathered", "Progress", "choose", "gather", "prompts_of"]
 
 Progress = Callable[[int, int, str], None]  # draws made, draws wanted, the arm that is asked
 
@@ -51,6 +52,39 @@ class _Ready:
     arm: Arm
     asking: Any | None
     n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Steps:
+    """What a setting names, made."""
+
+    rules: tuple[Any, ...]
+    asking: Any
+    choosing: Any
+
+
+def choose(
+    samples: Samples, settings: Sequence[Setting], *, embedder: Embedder, seed: int
+) -> tuple[Samples, list[tuple[str, str, str]]]:
+    """Let the arms that choose do so, from what the budget paid for.
+
+    Returns:
+        The outputs that are left, and method, arm, reason of the arms that could not choose.
+    """
+    frame, failed = samples.frame, []
+    for setting in settings:
+        way = _chooser(setting, seed)
+        if way is None:
+            continue
+        own = frame.filter(pl.col("arm") == setting.arm)
+        others = frame.filter(pl.col("arm") != setting.arm)
+        try:
+            chosen = way.apply(Samples.from_frame(own), embedder=embedder).frame
+        except UsageError as error:
+            failed.append((setting.method, setting.arm, str(error).rstrip(".")))
+            chosen = own.clear()
+        frame = pl.concat([others, chosen])
+    return Samples.from_frame(frame, source=samples.source), failed
 
 
 def gather(
@@ -152,9 +186,10 @@ def _prepared(
             "tiers": "".join(sorted(getattr(model, "tiers", ()))),
         }
         for setting in method.settings(arms.sampling):
+            steps = _steps(setting, arms.seed)
             try:
-                ready.append(_ready(setting, method, model, arms))
-            except (UsageError, MissingExtra) as error:
+                ready.append(_ready(setting, steps, method, model, arms))
+            except UsageError as error:
                 reason = f"{error} {error.hint or ''}".strip().rstrip(".")
                 refused.append((name, setting.arm, reason))
     return ready, refused, models
@@ -169,49 +204,63 @@ def _opened(method: Method) -> Model:
     return transformers_model(method.model, name=method.model.name, gguf_file=method.gguf_file)
 
 
-def _ready(setting: Setting, method: Method, model: Model, arms: Arms) -> _Ready:
-    rules = tuple(_rule(model, name, given) for name, given in setting.rules)
-    asking = _asking(model, *setting.asking) if setting.asking else None
-    if setting.choosing:
-        raise UsageError(
-            f"Choosing ({setting.choosing[0]}) is not one of the steps that a front takes yet",
-            hint="Choose first, save the outputs, and name the file as samples",
-        )
+def _steps(setting: Setting, seed: int) -> _Steps:
+    """Make what a setting names; a name or a parameter that cannot be is a mistake of the file.
+
+    Raises:
+        UnknownName: a rule, a way of asking or of choosing that nobody knows.
+        UsageError: a parameter that cannot be.
+    """
+    rules: tuple[Any, ...] = ()
+    asking: Any = None
+    if setting.rules:
+        from variegate.decoding import rule
+
+        rules = tuple(rule(name, **given) for name, given in setting.rules)
+    if setting.asking:
+        from variegate.prompting import asking as asking_by_name
+
+        asking = asking_by_name(setting.asking[0], **setting.asking[1])
+    return _Steps(rules=rules, asking=asking, choosing=_chooser(setting, seed))
+
+
+def _chooser(setting: Setting, seed: int) -> Any:
+    if not setting.choosing:
+        return None
+    from variegate.choosing import chooser
+
+    name, given = setting.choosing
+    return chooser(name, **{"seed": seed, **given})
+
+
+def _ready(setting: Setting, steps: _Steps, method: Method, model: Model, arms: Arms) -> _Ready:
+    """Hold a setting against what its model gives.
+
+    Raises:
+        UsageError: the model lacks a format or a tier.
+    """
+    for rule in steps.rules:
+        if rule.entry.contexts != 1:
+            raise UsageError(
+                f"The rule {rule.name!r} combines several contexts, and an arm of a front has one."
+            )
+        # A rule runs on the whole distribution, also one that an endpoint knows by a parameter.
+        require(model, "E", f"The rule {rule.name!r}")
+    if steps.asking is not None:
+        require(model, steps.asking.tier, f"Asking by {steps.asking.name!r}")
     own = method.format or ("chat" if "chat" in model.formats() else "raw")
+    drawn = setting.draw()
     return _Ready(
         setting=setting,
         arm=Arm(
             name=setting.arm,
             model=model,
             format=own,
-            sampling=replace(setting.draw(), rules=rules) if rules else setting.draw(),
+            sampling=replace(drawn, rules=steps.rules) if steps.rules else drawn,
         ),
-        asking=asking,
+        asking=steps.asking,
         n=method.samples_per_prompt or arms.samples_per_prompt,
     )
-
-
-def _rule(model: Model, name: str, given: Mapping[str, Any]) -> Any:
-    from variegate.decoding import rule
-
-    made = rule(name, **given)
-    if made.entry.contexts != 1:
-        raise UsageError(f"The rule {name!r} combines several contexts; a front draws from one")
-    # A rule runs on the whole distribution, also one that an endpoint knows by a parameter.
-    _require(model, "E", f"the rule {name!r}")
-    return made
-
-
-def _asking(model: Model, name: str, given: Mapping[str, Any]) -> Any:
-    from variegate.prompting import asking
-
-    made = asking(name, **given)
-    _require(model, made.tier, f"asking by {name!r}")
-    return made
-
-
-def _require(model: Model, tier: Tier, what: str) -> None:
-    require(model, tier, what[0].upper() + what[1:])
 
 
 def _asked(

@@ -42,10 +42,10 @@ def headline(
         said.append(f"{_names(better)} {_do(better, 'dominates', 'dominate')} {baseline}: "
                     "at least as good on both axes and better on one")  # fmt: skip
     if beyond := by.get("beyond"):
-        leads = ", ".join(f"{row['method']} {_share(row)}" for row in beyond)
+        leads = _listed([_share(row) for row in beyond])
         said.append(
             f"{_names(beyond)} {_do(beyond, 'reaches', 'reach')} what no setting of {baseline} "
-            f"and no mix of them reaches, beyond its front by {leads} of the axes"
+            f"and no mix of them reaches, by {leads} of the axes"
         )
     if covered := by.get("covered"):
         said.append(
@@ -68,8 +68,11 @@ def headline(
 
 
 def _names(rows: Sequence[Mapping[str, Any]]) -> str:
-    names = [str(row["method"]) for row in rows]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return _listed([str(row["method"]) for row in rows])
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _do(rows: Sequence[Any], one: str, several: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from variegate.fronts import Front
+from variegate.fronts import Front, robustness
 from variegate.report._building import build
 from variegate.report._front_plane import Faint, front_plane, method_plane
 from variegate.report._looks import Look
@@ -103,6 +103,7 @@ def render_front(front: Front) -> str:
             list(points.values()),
             [one for ones in faint.values() for one in ones],
             bands[front.baseline],
+            _mixes(front),
             links={row["method"]: anchors[row["arm"]] for row in methods},
             **axes,
         ),
@@ -254,6 +255,14 @@ def _faint(
             )
         )
     return found
+
+
+def _mixes(front: Front) -> list[tuple[float, float]]:
+    """The settings of the baseline that are best for some weights of the axes."""
+    tried = front.points.filter((pl.col("method") == front.baseline) & pl.col("tried"))
+    places = tried.select("quality", "variety").to_numpy()
+    best = places[robustness(places / front.settings["spans"]) > 0]
+    return sorted((float(a), float(b)) for a, b in best)
 
 
 def _spans(front: Front) -> list[tuple[tuple[float, float], tuple[float, float]]]:

@@ -31,6 +31,7 @@ def front_plane(
     points: Sequence[Point],
     faint: Sequence[Faint],
     band: pl.DataFrame,
+    mixes: Sequence[tuple[float, float]],
     *,
     links: Mapping[str, str],
     base: str,
@@ -45,6 +46,7 @@ def front_plane(
         points: the chosen settings, named after their methods.
         faint: the other settings.
         band: what the baseline attains: percent, quality, variety.
+        mixes: the baseline's settings between which mixes lie, from left to right.
         links: method → the anchor of its outputs.
         base: the class of the baseline's colour.
         quality: title of the axis across.
@@ -53,7 +55,10 @@ def front_plane(
         variety_span: ends of the axis upwards.
     """
     x, y, body = ground(quality, variety, quality_span, variety_span)
-    body += [el("g", *_band(band, x, y), class_=base), *(_faint(one, x, y) for one in faint)]
+    body.append(el("g", *_band(band, x, y), class_=base))
+    if len(mixes) > 1:
+        body.append(polyline([(x(a), y(b)) for a, b in mixes], class_="base", fill="none"))
+    body += [_faint(one, x, y) for one in faint]
     spots = {p.name: (x(p.quality["value"]), y(p.variety["value"])) for p in points}
     taken = [(a - 8, b - 8, a + 8, b + 8) for a, b in spots.values()]
     for point in points:

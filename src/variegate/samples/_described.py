@@ -26,7 +26,8 @@ def read_described(path: str | Path, kind: type[Described], *, example: str) -> 
 
     Paths can be taken from the file's place: a field's validator finds its folder under
     ``info.context["folder"]``. A validator that raises a ``PydanticCustomError`` of the type
-    ``"described"`` speaks for itself, with ``keys`` in its context where the place is another.
+    ``"described"`` speaks for itself, with ``keys`` in its context where the place is another, and
+    ``within`` where it is further inside.
 
     Args:
         path: the file.
@@ -90,7 +91,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def _first_problem(error: ValidationError, kind: type[Any]) -> tuple[Keys, str]:
     """Return the keys and the words of the first thing that is wrong."""
     first = error.errors(include_url=False)[0]
-    keys = tuple(first.get("ctx", {}).get("keys", first["loc"]))
+    context = first.get("ctx", {})
+    keys = (*context.get("keys", first["loc"]), *context.get("within", ()))
     if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         return keys, "unknown key" + did_you_mean(str(keys[-1]), _known(kind, keys)).rstrip("?")
     if first["type"] == "missing":
