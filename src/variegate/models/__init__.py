@@ -42,7 +42,11 @@ from variegate.models._vllm import VllmModel, vllm_model
 from variegate.models._weights import checkpoint_files
 
 if TYPE_CHECKING:
-    from variegate.models._transformers import TransformersModel, transformers_model
+    from variegate.models._transformers import (
+        TransformersModel,
+        gradient_features,
+        transformers_model,
+    )
 
 __all__ = [
     "Arm",
@@ -62,6 +66,7 @@ __all__ = [
     "require",
     "transformers_model",
     "TransformersModel",
+    "gradient_features",
     "endpoint_model",
     "EndpointModel",
     "discover",
@@ -81,7 +86,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # Torch is loaded with the first checkpoint, not with the room.
-    if name not in ("transformers_model", "TransformersModel"):
+    if name not in ("transformers_model", "TransformersModel", "gradient_features"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from variegate.errors import MissingExtra
 

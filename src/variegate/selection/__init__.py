@@ -4,7 +4,7 @@ An `Objective` knows the gain of every row that is not chosen yet and takes one 
 `greedy` takes the best one k times. `select` does both by name: facility location (every row has
 a likeness among the chosen), log-determinant (the chosen differ), k-center (nobody is far from
 the chosen), dispersion. Quality goes in as a weight, and the result says how far from the best
-possible set it can be at most.
+possible set it can be at most. `in_sparse_clusters` keeps what falls where a pool is thin.
 
 >>> from variegate.selection import select
 >>> select([[1, 0], [1, 0], [0, 1], [0, 1], [1, 0]], 2).indices.tolist()
@@ -21,6 +21,7 @@ from variegate.selection._objectives import (
 )
 from variegate.selection._result import Selection
 from variegate.selection._select import OBJECTIVES, select
+from variegate.selection._sparse import in_sparse_clusters
 
 __all__ = [
     "select",
@@ -32,4 +33,5 @@ __all__ = [
     "LogDeterminant",
     "KCenter",
     "Dispersion",
+    "in_sparse_clusters",
 ]
