@@ -16,6 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from variegate.fronts import Front, front
     from variegate.lineage import Trace, trace
     from variegate.metrics import Comparison, Measurement, compare, measure
     from variegate.samples import Prompt, Samples, read
@@ -32,6 +33,8 @@ __all__ = [
     "Comparison",
     "trace",
     "Trace",
+    "front",
+    "Front",
 ]
 
 _HOMES = {
@@ -44,6 +47,8 @@ _HOMES = {
     "Comparison": "metrics",
     "trace": "lineage",
     "Trace": "lineage",
+    "front": "fronts",
+    "Front": "fronts",
 }
 _ROOMS = frozenset(
     {
