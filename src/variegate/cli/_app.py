@@ -20,8 +20,10 @@ from variegate.cli._doctor import doctor
 from variegate.cli._front import front
 from variegate.cli._lab import lab
 from variegate.cli._measure import measure
+from variegate.cli._merge import merge
 from variegate.cli._metrics import metrics
 from variegate.cli._output import LOG, complain, show_traceback
+from variegate.cli._sample import sample
 from variegate.cli._trace import trace
 from variegate.cli._validate import validate
 from variegate.errors import MissingExtra, VariegateError
@@ -45,8 +47,9 @@ app = App(
     suppress_keyboard_interrupt=False,
     result_action="return_value",
 )
-for _verb in (demo, trace, measure, compare, front, metrics, validate, doctor):
+for _verb in (demo, trace, measure, compare, sample, front, metrics, validate, doctor):
     app.command(_verb)
+app.command(merge)
 app.command(lab)
 
 # What a bare `import torch` deep in a library would say, in the words of our own extras.
@@ -54,6 +57,7 @@ _EXTRA_OF = {
     "torch": "torch",
     "transformers": "torch",
     "safetensors": "torch",
+    "yaml": "torch",
     "tokenizers": "torch",
     "sentence_transformers": "embed",
     "gguf": "gguf",

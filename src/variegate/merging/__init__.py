@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from variegate.merging._dare import dare
     from variegate.merging._estimate_fisher import estimate_fisher
     from variegate.merging._fisher import fisher
+    from variegate.merging._inspect import Inspection, inspect_checkpoint
     from variegate.merging._linear import linear, task_arithmetic
     from variegate.merging._low_rank import (
         LowRank,
@@ -64,6 +65,7 @@ _HOMES = {
     "_dare": ("dare",),
     "_estimate_fisher": ("estimate_fisher",),
     "_fisher": ("fisher",),
+    "_inspect": ("Inspection", "inspect_checkpoint"),
     "_linear": ("linear", "task_arithmetic"),
     "_low_rank": ("LowRank", "adapter_overlap", "low_rank", "sparse_projection"),
     "_merge": ("merge",),
@@ -113,6 +115,8 @@ __all__ = [
     "Output",
     "from_mergekit",
     "to_mergekit",
+    "inspect_checkpoint",
+    "Inspection",
     "resolve",
     "layer_of",
     "module_of",
