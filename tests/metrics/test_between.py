@@ -140,6 +140,15 @@ def test_compare_says_as_how_many_models_the_arms_count():
     assert "homogeneity" not in by_answer.between["metric"].to_list()
 
 
+def test_where_no_prompt_differs_some_still_may():
+    rng = np.random.default_rng(2)
+    a = drawn("a", rng, kinds=4)
+    same = Samples.from_frame(a.frame.with_columns(pl.lit("b").alias("arm")))
+    row = compare(a, same, metrics=["gini_simpson"]).differences.row(0, named=True)
+    assert (row["value"], row["low"], row["high"]) == (0, 0, 0)
+    assert "no prompt differs, up to 5% may" in row["note"]
+
+
 def worded(arm, rng, lengths, *, quality=lambda n: 0.0):
     return Samples.from_rows(
         {

@@ -222,3 +222,9 @@ def test_measure_runs_them_when_they_are_named(name, expected):
     rows = [{"prompt": "A fruit?", "text": text} for text in ("plum", "plum", "Plum", "kiwi")]
     result = measure(Samples.from_rows(rows), metrics=[name])
     assert result.frame["value"].item() == pytest.approx(expected)
+
+
+def test_a_default_behaviour_is_flagged_from_four_fifths_on():
+    """Row 33: 0.8 of the outputs show one value."""
+    assert default_share([8, 1, 1]) >= 0.8 > default_share([79, 21])
+    assert default_share([[16, 0], [12, 4]]).tolist() == [1.0, 0.75]

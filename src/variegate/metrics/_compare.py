@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -219,6 +220,11 @@ def _differences(
             found = bootstrap(change, strata=strata, **settings)
             assert isinstance(found, Estimate)
             estimate = found
+            if estimate.n_prompts > 1 and estimate.low == estimate.high == 0:
+                # Rule of three: what n prompts did not show may still hold for 3/n of all.
+                most = min(3 / estimate.n_prompts, 1)
+                said = f"no prompt differs, up to {most:.0%} may"
+                estimate = dataclasses.replace(estimate, note=said)
         # What is true of both levels is said once.
         said = "; ".join(note for note in (first["note"], other["note"], estimate.note) if note)
         notes = dict.fromkeys(said.split("; ") if said else ())

@@ -97,6 +97,12 @@ def likeness_table(between: pl.DataFrame) -> Table:
 
     Args:
         between: the long table that `variegate.compare` gives as `between`.
+
+    Example:
+        >>> row = {"arm": "a × b", "task": "t", "metric": "homogeneity", "value": 0.5,
+        ...        "low": 0.4, "high": 0.6, "n_prompts": 9, "n_samples": 90, "note": ""}
+        >>> likeness_table(pl.DataFrame([row])).row_count
+        1
     """
     noted = bool(_notes(between))
     table = _table(["Likeness", "Arm"], ["Value", "Interval", "Prompts"], noted=noted)
