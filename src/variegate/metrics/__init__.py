@@ -1,7 +1,8 @@
 """Metrics: pure functions from texts or arrays to a number, and the table that names them.
 
 `measure` runs them over a table of samples and puts intervals on the results; `compare` does so
-for two arms on the same prompts. `metric` and `metric_names` open the table: what each metric
+for two arms on the same prompts, and `between` says of any number of arms how alike they are and as
+how many they count. `metric` and `metric_names` open the table: what each metric
 counts, its bounds, what it needs, how it depends on n, and where it comes from.
 
 How alike the outputs of a prompt are, by meaning, by answer, by words:
@@ -19,6 +20,9 @@ Some need more than a table of samples, so they are called by hand: a set agains
 score is to be trusted (`ece`, `harmony`), what a spread goes along with (`neural_collapse`,
 `distance_correlation`). `kl`, `js`, `jeffreys`, `fisher_rao` and `psi` are handed
 on from `variegate.divergences`.
+
+Where published numbers come from another form, or a defect, it is there under `compat`; the
+default is the correct form.
 """
 
 from variegate.divergences import fisher_rao, jeffreys, js, kl, psi
