@@ -31,7 +31,7 @@ from variegate.decoding.sequences._diverse_beam import Dissimilarity, DiverseBea
 from variegate.decoding.sequences._lookahead import LookaheadTree, lookahead_tree
 from variegate.decoding.sequences._stochastic_beam import (
     StochasticBeam,
-    inclusion,
+    log_inclusion,
     stochastic_beam,
 )
 from variegate.decoding.sequences._table import TableModel
@@ -41,7 +41,7 @@ __all__ = [
     "arithmetic",
     "arithmetic_codes",
     "stochastic_beam",
-    "inclusion",
+    "log_inclusion",
     "diverse_beam",
     "lookahead_tree",
     "together",

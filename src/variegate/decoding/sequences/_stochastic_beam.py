@@ -17,7 +17,7 @@ from variegate.decoding.sequences._tree import Path, Tree, best
 from variegate.models import Completion, Sampling
 from variegate.models._stepping import Stepping, host
 
-__all__ = ["StochasticBeam", "inclusion", "stochastic_beam"]
+__all__ = ["StochasticBeam", "log_inclusion", "stochastic_beam"]
 
 
 def stochastic_beam(model: Stepping, *, n: int) -> StochasticBeam:
@@ -54,7 +54,7 @@ def stochastic_beam(model: Stepping, *, n: int) -> StochasticBeam:
     return StochasticBeam(model=model, n=n)
 
 
-def inclusion(logprob: npt.ArrayLike, *, kappa: float) -> npt.NDArray[np.float64]:
+def log_inclusion(logprob: npt.ArrayLike, *, kappa: float) -> npt.NDArray[np.float64]:
     """Log of the probability that a text's perturbed log-probability exceeds a threshold.
 
     log q = log(1 − exp(−exp(log p − κ))), stable at both ends: log p − κ where that is very
@@ -68,8 +68,8 @@ def inclusion(logprob: npt.ArrayLike, *, kappa: float) -> npt.NDArray[np.float64
         Same shape, at most 0.
 
     Example:
-        >>> from variegate.decoding.sequences import inclusion
-        >>> inclusion([-1.0, -500.0], kappa=0.0).round(3).tolist()
+        >>> from variegate.decoding.sequences import log_inclusion
+        >>> log_inclusion([-1.0, -500.0], kappa=0.0).round(3).tolist()
         [-1.178, -500.0]
 
     Reference: Kool 2019, https://arxiv.org/abs/1903.06059
@@ -140,7 +140,7 @@ class StochasticBeam(Sampler):
         for request, rank in zip(one.requests, order[list(one.places)], strict=True):
             if rank < min(len(paths), self.n):
                 path = paths[rank]
-                weight = float(np.exp(path.logprob - inclusion(path.logprob, kappa=kappa)))
+                weight = float(np.exp(path.logprob - log_inclusion(path.logprob, kappa=kappa)))
                 row = path.drawn(tree.read[place])
                 about: dict[str, Any] = {"iid": False, "weight": weight, "cost": cost}
                 done.append(self.model.completed(request, row, sampling=tree.sampling, **about))
