@@ -104,7 +104,7 @@ def render_front(front: Front) -> str:
             [one for ones in faint.values() for one in ones],
             bands[front.baseline],
             _mixes(front),
-            links={row["method"]: anchors[row["arm"]] for row in methods},
+            links=[anchors[row["arm"]] for row in methods],
             **axes,
         ),
         "against": [

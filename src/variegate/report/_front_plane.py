@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -33,7 +33,7 @@ def front_plane(
     band: pl.DataFrame,
     mixes: Sequence[tuple[float, float]],
     *,
-    links: Mapping[str, str],
+    links: Sequence[str],
     base: str,
     quality: str,
     variety: str,
@@ -47,7 +47,7 @@ def front_plane(
         faint: the other settings.
         band: what the baseline attains: percent, quality, variety.
         mixes: the baseline's settings between which mixes lie, from left to right.
-        links: method → the anchor of its outputs.
+        links: the anchors of their outputs.
         base: the class of the baseline's colour.
         quality: title of the axis across.
         variety: title of the axis upwards.
@@ -59,18 +59,17 @@ def front_plane(
     if len(mixes) > 1:
         body.append(polyline([(x(a), y(b)) for a, b in mixes], class_="base", fill="none"))
     body += [_faint(one, x, y) for one in faint]
-    spots = {p.name: (x(p.quality["value"]), y(p.variety["value"])) for p in points}
-    taken = [(a - 8, b - 8, a + 8, b + 8) for a, b in spots.values()]
-    for point in points:
+    spots = [(x(p.quality["value"]), y(p.variety["value"])) for p in points]
+    taken = [(a - 8, b - 8, a + 8, b + 8) for a, b in spots]
+    for point, (a, b), link in zip(points, spots, links, strict=True):
         row, column = point.quality, point.variety
-        a, b = spots[point.name]
         if row.get("low") is not None:
             taken += along((x(row["low"]), b), (x(row["high"]), b))
         if column.get("low") is not None:
             taken += along((a, y(column["low"])), (a, y(column["high"])))
         drawn = cross(point, x, y, quality=quality, variety=variety)
-        body.append(el("a", drawn, href=f"#{links[point.name]}"))
-    body += [place_name(point, spots[point.name], taken) for point in points]
+        body.append(el("a", drawn, href=f"#{link}"))
+    body += [place_name(point, spot, taken) for point, spot in zip(points, spots, strict=True)]
     return picture(WIDTH, HEIGHT, *body, title=f"{quality} against {variety} for every method")
 
 
