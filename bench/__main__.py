@@ -19,6 +19,7 @@ RACES = (
     "measure",
     "decoding",
     "endpoint",
+    "merging",
 )
 
 
