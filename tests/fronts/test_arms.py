@@ -1,5 +1,9 @@
 """ARMS.toml: what it may say, what it expands to, and how it says what is wrong."""
 
+import re
+from collections import Counter
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -57,6 +61,14 @@ def test_lists_are_swept_and_defaults_are_inherited(tmp_path):
     assert arms.method("top-h").model.name == "base"
     assert arms.prompts.is_file()
     assert arms.baseline_method == "temperature"
+
+
+def test_the_example_in_the_reference_is_an_arms_file(tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "reference" / "fronts.md"
+    example = re.search(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)[1]
+    arms = Arms.read(written(tmp_path, example))
+    grids = Counter(setting.method for setting in arms.settings)
+    assert grids == {"temperature": 3, "min-p": 4, "top-h": 2, "verbalized": 2, "spread": 2}
 
 
 def test_a_list_of_lists_sweeps_lists():

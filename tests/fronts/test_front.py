@@ -337,3 +337,27 @@ def test_two_tasks_weigh_the_same():
     ).with_columns(pl.lit(None, dtype=pl.String).alias("sample_id"))
     found = told(Samples.from_frame(both))
     assert found.points["quality"][0] == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_way_of_asking_is_an_arm_and_pays_for_its_calls():
+    arms = asked(methods=[{"name": "plain"}, {"name": "direct", "asking": "direct"}])
+    found = front(arms, resamples=100)
+    assert found.refused.is_empty()
+    assert found.points["cost"].min() > 0
+    assert set(found.samples.frame["arm"]) == {"plain", "direct"}
+
+
+@pytest.mark.slow
+def test_rules_run_on_a_checkpoint_of_the_lab(tmp_path):
+    path = tmp_path / "ARMS.toml"
+    path.write_text(
+        'model = "lab:base"\nprompts = "lab"\nvariety = "gini_simpson"\nsamples_per_prompt = 4\n'
+        "sampling = { max_tokens = 16 }\n"
+        '[[methods]]\nname = "plain"\n'
+        '[[methods]]\nname = "top-h"\nrules = [{ name = "top_h", alpha = 0.2 }]\n'
+    )
+    found = front(path, resamples=200)
+    points = {row["arm"]: row for row in found.points.to_dicts()}
+    assert points["top-h"]["quality"] > points["plain"]["quality"]
+    assert points["top-h"]["variety"] < points["plain"]["variety"]
+    assert found.settings["models"]["plain"]["name"] == "base"
