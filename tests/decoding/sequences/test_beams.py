@@ -28,13 +28,13 @@ DIE = TableModel(table=lambda prompt, written: [0, 0.5, 0.3, 0.2])
 
 
 def test_inclusion_probabilities_are_those_of_drawing_without_replacement():
-    sets = draw_sets(stochastic_beam(DIE, n=2), n=2, groups=range(6000), max_tokens=1)
+    sets = draw_sets(stochastic_beam(DIE, n=2), n=2, groups=range(3000), max_tokens=1)
     inside = np.zeros(3)
     for one in sets:
         a, b = (c.token_ids[0] for c in one)
         assert a != b
         inside[[a - 1, b - 1]] += 1
-    assert inside / len(sets) == pytest.approx([0.8393, 0.6750, 0.4857], abs=4 * 0.5 / 6000**0.5)
+    assert inside / len(sets) == pytest.approx([0.8393, 0.6750, 0.4857], abs=4 * 0.5 / 3000**0.5)
 
 
 def test_as_many_as_there_are_leaves_gives_all_of_them_with_weights_that_sum_to_one():
@@ -53,12 +53,12 @@ def test_weighted_sums_are_unbiased():
     worth = {ids: float(np.sin(sum(ids)) + len(ids)) for ids in leaves}
     truth = sum(p * worth[ids] for ids, p in leaves.items())
     sampler = stochastic_beam(model, n=4)
-    sets = draw_sets(sampler, n=4, groups=range(2500), max_tokens=3, temperature=0.8)
+    sets = draw_sets(sampler, n=4, groups=range(1200), max_tokens=3, temperature=0.8)
     sums = np.array([sum(c.weight * worth[c.token_ids] for c in one) for one in sets])
     plain = np.array([np.mean([worth[c.token_ids] for c in one]) for one in sets])
     error = sums.std() / len(sums) ** 0.5
     assert abs(sums.mean() - truth) < 4 * error
-    assert abs(plain.mean() - truth) > 5 * plain.std() / len(plain) ** 0.5  # what weights are for
+    assert abs(plain.mean() - truth) > 4 * plain.std() / len(plain) ** 0.5  # what weights are for
     assert np.mean([sum(c.weight for c in one) for one in sets]) == pytest.approx(1, abs=0.03)
     assert all(len({c.token_ids for c in one}) == 4 for one in sets)
     assert not any(c.iid for one in sets for c in one)
@@ -224,7 +224,7 @@ def test_weights_correct_the_bias_of_the_tree(share):
     truth = sum(p * worth[row] for row, p in leaves.items())
     options = {"branch_above": 0.2, "branch_within": 0.5, "look": (1,), "edits_below": 0.0}
     tree = lookahead_tree(model, n=4, share=share, **options)
-    sets = draw_sets(tree, n=4, groups=range(2500), max_tokens=4)
+    sets = draw_sets(tree, n=4, groups=range(1500), max_tokens=4)
     sums = np.array([sum(c.weight * worth[c.token_ids] for c in one) for one in sets])
     plain = np.array([np.mean([worth[c.token_ids] for c in one]) for one in sets])
     assert abs(sums.mean() - truth) < 4 * sums.std() / len(sums) ** 0.5
