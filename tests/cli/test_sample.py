@@ -155,6 +155,16 @@ def test_discover_says_what_comes_back(tmp_path, prompts, capsys):
     assert any("does not list 'm'" in line for line in payload["cautions"])
 
 
+@pytest.mark.fault(8)
+def test_fault_08_a_server_that_does_not_draw_is_noticed(tmp_path, prompts, capsys):
+    same = lambda body: answer({**body, "seed": 0})  # noqa: E731
+    with FaultyServer([same] * 100) as server:
+        assert run(server, prompts, tmp_path / "a") == 0
+        assert "may not draw at all" in capsys.readouterr().err
+        assert run(server, prompts, tmp_path / "b", "--temperature", "0") == 0
+        assert "may not draw at all" not in capsys.readouterr().err
+
+
 @pytest.mark.fault(33)
 def test_fault_33_the_key_stands_nowhere_in_what_is_printed_or_written(tmp_path, prompts, capsys):
     echo = (401, {}, {"error": {"message": f"wrong key {CANARY}"}})

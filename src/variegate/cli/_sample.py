@@ -141,7 +141,7 @@ def sample(
         samples = _judged(samples, asked)
         outputs = run.write_frame("outputs.parquet", samples.frame)
     if server is not None:
-        cautions += server.cautions(sampling)
+        cautions += [*server.cautions(sampling), *_all_alike(samples, sampling)]
     frame = samples.frame
     finishes = dict(sorted(frame["finish"].value_counts().iter_rows()))
     short = _short(samples, n)
@@ -332,6 +332,25 @@ def _spent(server: EndpointModel) -> str:
         low, high = usage.entropy
         words += f"; entropy of a token between {low:.3f} and {high:.3f} nats"
     return words
+
+
+def _all_alike(samples: Samples, sampling: Sampling) -> list[str]:
+    """Say where a server does not seem to draw: some are greedy whatever the temperature."""
+    import polars as pl
+
+    counts = (
+        samples.frame.filter(pl.col("finish") == "stop")
+        .group_by("task", "prompt_id")
+        .agg(pl.col("text").n_unique().alias("texts"), pl.len())
+        .filter(pl.col("len") >= 4)
+    )
+    if sampling.temperature == 0 or counts.is_empty() or (counts["texts"] > 1).any():
+        return []
+    return [
+        f"All answers to each of {counts.height} prompts are the same, word for word: the server "
+        "may not draw at all. transformers serve draws only where the checkpoint's own "
+        "generation config says do_sample."
+    ]
 
 
 def _short(samples: Samples, n: int) -> list[dict[str, Any]]:

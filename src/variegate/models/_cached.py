@@ -161,7 +161,7 @@ class CachedModel:
                 name: tuple(fields[name]) for name in _TUPLES if fields.get(name) is not None
             }
             found = Completion(**fields)
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise RunError(
                 f"{self.path}: the draw {key[:16]} is damaged: {type(error).__name__}.",
                 hint="Remove the file; its draws are then made again.",
