@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import math
 import shlex
 import sys
 import time
@@ -14,22 +12,30 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from variegate.embedding import Cached, embedder
-from variegate.errors import NotComparable, UsageError
-from variegate.fronts._arms import Arms, Setting
+from variegate.errors import UsageError
+from variegate.fronts._arms import Arms
 from variegate.fronts._budget import Spent, at_equal_cost
-from variegate.fronts._compared import Axes, compare_methods
+from variegate.fronts._cautions import (
+    about_chosen,
+    about_failed,
+    about_halves,
+    about_reference,
+    about_tuning,
+    failed_rows,
+)
+from variegate.fronts._compared import compare_methods
 from variegate.fronts._cost import cost_of_pass
 from variegate.fronts._gathered import Gathered, Progress, choose, gather, prompts_of
 from variegate.fronts._knee import knee
 from variegate.fronts._result import Front
+from variegate.fronts._sources import sources_of
+from variegate.fronts._values import axes_of, quality_of, values_of
 from variegate.fronts._words import headline
 from variegate.judging import verifier
-from variegate.metrics import Caution, Measurement, measure, metric
+from variegate.metrics import measure, metric
 from variegate.samples import Prompt, RunDirectory, Samples, versions
 
 __all__ = ["front"]
@@ -109,7 +115,7 @@ def front(
     _refuse_unknown(arms, asked)
     with _run(out, arms, asked) as run:
         said = gather(arms, asked, run=run, progress=progress)
-        axis = arms.quality or _quality_of(said.samples)
+        axis = arms.quality or quality_of(said.samples)
         spent = at_equal_cost(
             said.samples, cost=arms.cost, budget=arms.budget, seconds=said.seconds
         )
@@ -127,8 +133,8 @@ def front(
             level=level,
         )
         could = [s for s in said.settings if s.arm not in {arm for _, arm, _ in unchosen}]
-        values, tasks, settings, weak, notes = _valued(measured, could, axis, arms.variety)
-        axes = _axes(arms, axis, measured)
+        values, tasks, settings, weak, notes = values_of(measured, could, axis, arms.variety)
+        axes = axes_of(arms, axis, measured)
         compared = compare_methods(
             values,
             tasks,
@@ -162,20 +168,20 @@ def front(
             knee=None if bend is None else points["arm"][bend],
             refused=_refused(said, [*unchosen, *weak]),
             cautions=(
-                *_about_failed(said.samples), *spent.cautions, *notes,
-                *_about_halves(compared.settings),
-                *_below(points, axes), *_untuned(compared.methods, compared.settings),
-                *_about_chosen(measured.cautions, compared.methods),
+                *about_failed(said.samples), *spent.cautions, *notes,
+                *about_halves(compared.settings),
+                *about_reference(points, axes), *about_tuning(compared.methods, compared.settings),
+                *about_chosen(measured.cautions, compared.methods),
             ),
             metrics=_about(measured.frame),
             settings={
-                **_sources(arms, asked),
+                **sources_of(arms, asked),
                 **compared.settings,
                 "budget": spent.budget,
                 "measured": measured.settings,
                 "outputs": {
                     "asked": len(said.samples),
-                    "failed": _failed(said.samples).height,
+                    "failed": failed_rows(said.samples).height,
                     "used": len(spent.samples),
                 },
                 "models": said.models,
@@ -234,93 +240,6 @@ def _refuse_unknown(arms: Arms, prompts: Sequence[Prompt]) -> None:
         verifier(name)
 
 
-def _quality_of(samples: Samples) -> str:
-    for name, column in (("accuracy", "correct"), ("quality", "quality")):
-        if samples.frame[column].null_count() < samples.frame.height:
-            return name
-    raise UsageError(
-        "Nothing says which outputs are good.",
-        hint="Give prompts with a verifier, or outputs with a column 'correct' or 'quality'.",
-    )
-
-
-def _valued(
-    measured: Measurement, settings: Sequence[Setting], quality: str, variety: str
-) -> tuple[
-    NDArray[np.float64], list[str], tuple[Setting, ...], list[tuple[str, str, str]], list[Caution]
-]:
-    """(P, N, 2) on the prompts where every arm has both values; arms that have few are left out."""
-    wide = measured.per_prompt.filter(pl.col("metric").is_in([quality, variety])).pivot(
-        on="metric", index=["arm", *_KEY], values="value", aggregate_function="first"
-    )
-    both = wide.filter(pl.col(quality).is_not_nan() & pl.col(variety).is_not_nan())
-    every = wide.select(_KEY).unique().height
-    having = dict(both.group_by("arm").len().iter_rows())
-    notes = {(r["arm"], r["metric"]): r["note"] for r in measured.frame.iter_rows(named=True)}
-    weak = []
-    for setting in settings:
-        if having.get(setting.arm, 0) * 2 <= every:
-            why = "; ".join(
-                f"{name}: {note}"
-                for name in (quality, variety)
-                if (note := notes.get((setting.arm, name)))
-            )
-            words = f"has both values on {having.get(setting.arm, 0)} of {every} prompts"
-            weak.append((setting.method, setting.arm, f"{words} ({why})" if why else words))
-    kept = tuple(s for s in settings if s.arm not in {arm for _, arm, _ in weak})
-    if not kept:
-        raise NotComparable(
-            f"No arm has both {quality} and {variety}; {weak[0][1]} {weak[0][2]}.",
-            hint="Raise the budget, or choose a metric that fits the outputs.",
-        )
-    names = [setting.arm for setting in kept]
-    common = (
-        both.filter(pl.col("arm").is_in(names))
-        .group_by(_KEY)
-        .len()
-        .filter(pl.col("len") == len(names))
-        .select(_KEY)
-        .sort(_KEY)
-    )
-    if common.is_empty():
-        raise NotComparable("No prompt has a value of every arm on both axes.")
-    columns = [
-        common.join(both.filter(pl.col("arm") == name), on=_KEY, how="left", maintain_order="left")
-        .select(quality, variety)
-        .to_numpy()
-        for name in names
-    ]
-    left = every - common.height
-    text = "Some arm has no value there; the plane is drawn on the other prompts."
-    cautions = [Caution(kind="prompts", where="all arms", count=left, total=every, text=text)]
-    return np.stack(columns, axis=1), common["task"].to_list(), kept, weak, cautions if left else []
-
-
-def _axes(arms: Arms, quality: str, measured: Measurement) -> Axes:
-    ends = [_ends(name, measured.settings) for name in (quality, arms.variety)]
-    spans = [high - low for low, high in ends]
-    return Axes(
-        quality=quality,
-        variety=arms.variety,
-        reference=arms.reference or (ends[0][0], ends[1][0]),
-        spans=(spans[0], spans[1]),
-    )
-
-
-def _ends(name: str, settings: Mapping[str, Any]) -> tuple[float, float]:
-    """The published ends of an axis; an end that is not known makes the axis one unit long."""
-    about = metric(name)
-    low = float(about.low or 0.0)
-    known = {
-        "n": settings["n"]["most"],
-        "k": settings["k"],
-        "ln n": math.log(settings["n"]["most"]),
-    }
-    high = known.get(about.high, about.high) if isinstance(about.high, str) else about.high
-    high = float(high) if isinstance(high, int | float) and high > low else low + 1.0
-    return low, high
-
-
 def _with_cost(points: pl.DataFrame, spent: Spent) -> pl.DataFrame:
     paid = spent.cost.group_by("arm").agg(
         pl.col("cost").mean(),
@@ -360,59 +279,6 @@ def _refused(said: Gathered, weak: Sequence[tuple[str, str, str]]) -> pl.DataFra
     return pl.DataFrame([*said.refused, *weak], schema=columns, orient="row")
 
 
-def _about_halves(settings: Mapping[str, Any]) -> list[Caution]:
-    if settings["halved"]:
-        return []
-    n = settings["told_on"]
-    text = "Too few prompts to halve: settings were chosen on the prompts they are reported on."
-    return [Caution(kind="small-n", where="all arms", count=n, total=n, text=text)]
-
-
-def _failed(samples: Samples) -> pl.DataFrame:
-    return samples.frame.filter(pl.col("finish").fill_null("stop") == "error")
-
-
-def _about_failed(samples: Samples) -> list[Caution]:
-    text = "Draws that never came back; the prompt has fewer outputs."
-    totals = dict(samples.frame.group_by("arm").len().iter_rows())
-    return [
-        Caution(kind="failed", where=arm, count=n, total=totals[arm], text=text)
-        for arm, n in _failed(samples).group_by("arm", maintain_order=True).len().iter_rows()
-    ]
-
-
-def _about_chosen(cautions: Sequence[Caution], methods: pl.DataFrame) -> list[Caution]:
-    """Keep what is about a chosen setting, or about all; unequal n is what equal cost gives."""
-    arms = methods["arm"].to_list()
-    return [
-        caution
-        for caution in cautions
-        if caution.kind != "unequal-n"
-        and (not caution.where or any(caution.where.startswith(arm) for arm in arms))
-    ]
-
-
-def _below(points: pl.DataFrame, axes: Axes) -> list[Caution]:
-    quality, variety = axes.reference
-    low = points.filter((pl.col("quality") < quality) | (pl.col("variety") < variety))
-    if low.is_empty():
-        return []
-    text = f"Arms below the reference ({quality:g}, {variety:g}) cover nothing of the plane."
-    return [
-        Caution(kind="reference", where=", ".join(low["arm"][:5]), count=low.height,
-                total=points.height, text=text)
-    ]  # fmt: skip
-
-
-def _untuned(methods: pl.DataFrame, settings: Mapping[str, Any]) -> list[Caution]:
-    text = "The method has fewer settings than the others were tried with."
-    return [
-        Caution(kind="tuning", where=name, count=tried, total=settings["tries"], text=text)
-        for name, tried in methods.select("method", "tried").iter_rows()
-        if tried < settings["tries"]
-    ]
-
-
 def _about(frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
     fields = ("title", "summary", "low", "high", "direction", "role", "source", "url")
     shown = frame["metric"].unique(maintain_order=True).to_list()
@@ -426,48 +292,8 @@ def _run(
     if out is None:
         yield None
     else:
-        with RunDirectory.open(out, settings=_sources(arms, prompts), kind="front") as run:
+        with RunDirectory.open(out, settings=sources_of(arms, prompts), kind="front") as run:
             yield run
-
-
-def _sources(arms: Arms, prompts: Sequence[Prompt]) -> dict[str, Any]:
-    """Everything that makes the outputs what they are, for `run.json`."""
-    methods = []
-    for name in (method.name for method in arms.methods):
-        method = arms.method(name)
-        source = method.model if method.samples is None else method.samples
-        methods.append(
-            {
-                "name": name,
-                "source": _source(source),
-                "format": method.format,
-                "samples_per_prompt": method.samples_per_prompt or arms.samples_per_prompt,
-                "settings": [
-                    setting.model_dump(exclude={"method"}, exclude_defaults=True)
-                    for setting in (method.settings(arms.sampling) if not method.samples else ())
-                ],
-            }
-        )
-    return {
-        "front": arms.name,
-        "prompts": [len(prompts), _hash_of(repr(list(prompts)))],
-        "seed": arms.seed,
-        "cost": arms.cost,
-        "methods": methods,
-    }
-
-
-def _source(source: Any) -> str:
-    if isinstance(source, Samples):
-        return _hash_of(repr(source.frame.select("arm", *_KEY, "sample", "text").rows()))
-    if isinstance(source, Path):
-        return f"{source.name}@{_hash_of(source.read_bytes())}" if source.is_file() else source.name
-    return f"{source.name}@{source.revision}"
-
-
-def _hash_of(content: str | bytes) -> str:
-    data = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
-    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def _tables(found: Front) -> dict[str, Any]:

@@ -28,6 +28,22 @@ def front_terminal(front: Front, *, page: str | Path | None = None) -> Renderabl
 
     Returns:
         Something that rich prints.
+
+    Example:
+        >>> from rich.console import Console
+        >>> from variegate.fronts import front
+        >>> from variegate.samples import Samples
+        >>> said = Samples.from_rows(
+        ...     {"arm": arm, "prompt_id": p, "text": text, "correct": True}
+        ...     for arm, texts in [("plain", "aab"), ("varied", "abc")]
+        ...     for p in "wxyz" for text in texts
+        ... )
+        >>> found = front(said, variety="gini_simpson", cost="calls")
+        >>> console = Console(width=300)
+        >>> with console.capture() as captured:
+        ...     console.print(front_terminal(found))
+        >>> "varied dominates plain" in captured.get()
+        True
     """
     parts: list[RenderableType] = [
         words(f"{front.name} · {' · '.join(front_about(front))}", "dim"),
