@@ -46,4 +46,5 @@ def perspective_recall(shown: ArrayLike, *, k: int) -> float:
         raise UsageError(f"Expected k from 1 to the {table.shape[1]} items there are, got {k}.")
     if not len(table):
         return float("nan")
-    return float(table[:, :k].any(axis=1).all(axis=1).mean())
+    sides = np.any(table[:, :k], axis=1)
+    return float(np.mean(np.all(sides, axis=1)))

@@ -49,7 +49,8 @@ def mutual_information(joint: ArrayLike) -> float:
     """
     p = _distribution(joint, axes=2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        terms = p * np.log(p / (p.sum(1, keepdims=True) * p.sum(0, keepdims=True)))
+        # Logarithms one by one: a product of two small probabilities may be 0.
+        terms = p * (np.log(p) - np.log(p.sum(1, keepdims=True)) - np.log(p.sum(0, keepdims=True)))
     return float(max(np.nansum(terms), 0.0))
 
 
@@ -101,7 +102,7 @@ def _specific(pair: Floats) -> Floats:
     """I(Y = y; X) for every y of a joint table (x, y); 0 where y never happens."""
     target = pair.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.log(pair / (pair.sum(axis=1, keepdims=True) * target))
+        ratio = np.log(pair) - np.log(pair.sum(axis=1, keepdims=True)) - np.log(target)
         terms = np.where(pair > 0, pair / target * ratio, 0.0)
     return np.asarray(terms.sum(axis=0))
 
@@ -113,4 +114,5 @@ def _distribution(joint: ArrayLike, *, axes: int) -> Floats:
             f"Expected a table of {axes} axes with numbers of at least 0 and a sum above 0, "
             f"got shape {table.shape} with sum {table.sum()}."
         )
+    table = table / table.max()  # so that the sum of the smallest numbers has all its digits
     return np.asarray(table / table.sum())
