@@ -12,6 +12,8 @@ a weight of 1 or 0 asks for one of the inputs, they copy it bit for bit.
   `low_rank`, `sparse_projection`: small task vectors.
 - `merge`: a recipe in, a checkpoint out, piece by piece, whatever the size.
 - `layer_of`, `module_of`, `resolve`: settings that depend on where in the model a tensor sits.
+- `search`: which layers to take back from the base, which coefficients to mix by; its names are
+  here too.
 
 torch is loaded with the first name that needs it.
 """
@@ -58,6 +60,38 @@ if TYPE_CHECKING:
         uniform_soup,
     )
     from variegate.merging._ties import ties
+    from variegate.merging.search import (
+        AmortisedFront,
+        Constrained,
+        Evolved,
+        IntervalSearch,
+        Knobs,
+        NestedFront,
+        Range,
+        Region,
+        Saliency,
+        Surrogate,
+        Sweep,
+        amortised_front,
+        attraction,
+        blended,
+        entropy_saliency,
+        evolve,
+        grid,
+        knobs,
+        masked_gradients,
+        module_range,
+        nested_front,
+        preferred_region,
+        proxy_agreement,
+        quadratic,
+        random_character_prompts,
+        restored,
+        search_intervals,
+        shared_fitness,
+        swapped,
+        sweep,
+    )
 
 _HOMES = {
     "_balance": ("FalseFalseTrue", "balance_temperature", "balanced", "false_false_true"),
@@ -79,6 +113,14 @@ _HOMES = {
         "soup_error", "uniform_soup",
     ),
     "_ties": ("ties",),
+    "search": (
+        "restored", "search_intervals", "IntervalSearch", "Constrained",
+        "random_character_prompts", "proxy_agreement", "entropy_saliency", "Saliency", "swapped",
+        "blended", "sweep", "Sweep", "grid", "knobs", "Knobs", "quadratic", "Surrogate",
+        "amortised_front", "AmortisedFront", "nested_front", "NestedFront", "evolve", "Evolved",
+        "shared_fitness", "attraction", "preferred_region", "Region", "module_range", "Range",
+        "masked_gradients",
+    ),
 }  # fmt: skip
 
 __all__ = [
@@ -120,6 +162,36 @@ __all__ = [
     "resolve",
     "layer_of",
     "module_of",
+    "restored",
+    "search_intervals",
+    "IntervalSearch",
+    "Constrained",
+    "random_character_prompts",
+    "proxy_agreement",
+    "entropy_saliency",
+    "Saliency",
+    "swapped",
+    "blended",
+    "sweep",
+    "Sweep",
+    "grid",
+    "knobs",
+    "Knobs",
+    "quadratic",
+    "Surrogate",
+    "amortised_front",
+    "AmortisedFront",
+    "nested_front",
+    "NestedFront",
+    "evolve",
+    "Evolved",
+    "shared_fitness",
+    "attraction",
+    "preferred_region",
+    "Region",
+    "module_range",
+    "Range",
+    "masked_gradients",
 ]
 
 
