@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from bench.clock import Row, race
+from variegate.decoding.sequences import Context, Nudge, blend, together
 from variegate.models import Request, Sampling, TransformersModel, transformers_model
+from variegate.models._stepping import Stepping
 from variegate.models._uniform import uniforms
 
-WIDTH, DRAWS, TOKENS = 512, 16, 64
+WIDTH, DRAWS, TOKENS, SHORT = 512, 16, 64, 12  # no row ends within 12 tokens
 TURNS = 3  # a turn takes minutes on a small machine
 
 
@@ -32,6 +35,37 @@ def rows() -> Iterator[Row]:
         agree=same,
         turns=TURNS,
     )
+    negative = Context(model=model, prompt="Say something else than this: {prompt}")
+    both = together(model, negative, rule=blend("steer", gamma=0.0, eta=0.3))
+    short = Sampling(max_tokens=SHORT)
+    question = "Tell me about a lighthouse."
+    yield pair(
+        f"two contexts against one, {DRAWS} samples of {SHORT} tokens",
+        lambda: tokens(both, question, short),
+        lambda: tokens(model, question, short),
+    )
+    routed = together(model, negative, rule=Nudge(below=0.3))
+    yield pair(
+        "the same by a router",
+        lambda: tokens(routed, question, short),
+        lambda: tokens(model, question, short),
+    )
+
+
+def pair(name: str, two: Callable[[], int], one: Callable[[], int]) -> Row:
+    """Seconds a token-step of two contexts and of one, in turn; both write every row in full."""
+    found = race(name, two, one, peer_name="the model alone", turns=TURNS)
+    assert found.peer_s is not None
+    return replace(found, note=f"costs {found.ours_s / found.peer_s:.2f}× of one model")
+
+
+def tokens(model: Stepping, question: str, sampling: Sampling) -> int:
+    requests = [
+        Request(key=str(i), rendered=model.render(question, format="chat"), index=i, seed=i)
+        for i in range(DRAWS)
+    ]
+    done = [c for batch in model.sample(requests, sampling=sampling) for c in batch]
+    return sum(completion.completion_tokens for completion in done)
 
 
 def smollm2() -> TransformersModel:

@@ -8,8 +8,12 @@ completions say `iid=False` and carry the weight that makes sums unbiased, where
 `together` makes one model of several contexts over one vocabulary (two models, or one model and
 two prompts) by a router (`HandOff`, `Nudge`, `Baco`, `Chance`) or a `blend` of distributions;
 what it makes goes token by token too, so all of the above work over it. `TableModel` is the
-oracle; `generators` hands the same to ``generate(custom_generate=...)``.
+oracle; `generator` hands the same to ``generate(custom_generate=...)``.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from variegate.decoding.sequences._arithmetic import (
     ArithmeticSampler,
@@ -37,6 +41,9 @@ from variegate.decoding.sequences._stochastic_beam import (
 from variegate.decoding.sequences._table import TableModel
 from variegate.decoding.sequences._together import Context, Together, together
 
+if TYPE_CHECKING:
+    from variegate.decoding.sequences._generate import generator
+
 __all__ = [
     "arithmetic",
     "arithmetic_codes",
@@ -51,6 +58,7 @@ __all__ = [
     "Baco",
     "Chance",
     "blend",
+    "generator",
     "TableModel",
     "ArithmeticSampler",
     "StochasticBeam",
@@ -63,3 +71,18 @@ __all__ = [
     "Spacing",
     "Dissimilarity",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Torch is loaded with the first thing that needs it, not with the room.
+    if name != "generator":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from variegate.errors import MissingExtra
+
+    try:
+        from variegate.decoding.sequences import _generate
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "transformers"):
+            raise
+        raise MissingExtra("Sets of draws inside transformers", "torch") from error
+    return _generate.generator
