@@ -235,6 +235,29 @@ def test_arms_are_asked_judged_and_continued(tmp_path):
         front(asked(seed=1), out=tmp_path / "run")
 
 
+def test_a_run_goes_on_with_more_methods_and_a_mistake_leaves_no_trace(tmp_path):
+    one = [{"name": "plain"}]
+    with pytest.raises(UsageError):
+        front(asked(methods=[*one, {"name": "odd", "asking": "nobody"}]), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    first = model()
+    front(asked(model=first, methods=one), out=tmp_path / "run", resamples=50)
+    second = model()
+    more = [*one, {"name": "nucleus", "sampling": {"top_p": 0.6}}]
+    found = front(asked(model=second, methods=more), out=tmp_path / "run", resamples=50)
+    assert (first.draws, second.draws) == (96, 96)
+    assert found.methods.height == 2
+
+
+def test_equal_seconds_are_those_of_the_clock(tmp_path):
+    found = front(asked(cost="seconds"), out=tmp_path / "run", resamples=50)
+    cost = dict(found.points.select("arm", "cost").iter_rows())
+    assert max(cost.values()) <= found.settings["budget"] * (1 + 1e-6)
+    again = front(asked(cost="seconds"), out=tmp_path / "run", resamples=50)
+    before, after = found.settings["seconds_by_arm"], again.settings["seconds_by_arm"]
+    assert all(after[arm] >= before[arm] for arm in before)
+
+
 def test_what_the_model_lacks_is_refused_before_any_draw_and_others_go_on():
     fake = model()
     arms = asked(

@@ -28,7 +28,14 @@ from variegate.fronts._cautions import (
 )
 from variegate.fronts._compared import compare_methods
 from variegate.fronts._cost import cost_of_pass
-from variegate.fronts._gathered import Gathered, Progress, choose, gather, prompts_of
+from variegate.fronts._gathered import (
+    Gathered,
+    Progress,
+    choose,
+    gather,
+    prompts_of,
+    refuse_mistakes,
+)
 from variegate.fronts._knee import knee
 from variegate.fronts._result import Front
 from variegate.fronts._sources import sources_of
@@ -111,6 +118,7 @@ def front(
     given = {"prompts": prompts, "quality": quality, "variety": variety, "cost": cost,
              "budget": budget, "baseline": baseline, "tries": tries}  # fmt: skip
     arms = _arms(arms, {name: value for name, value in given.items() if value is not None})
+    refuse_mistakes(arms)
     asked = prompts_of(arms)
     _refuse_unknown(arms, asked)
     with _run(out, arms, asked) as run:
@@ -292,7 +300,9 @@ def _run(
     if out is None:
         yield None
     else:
-        with RunDirectory.open(out, settings=sources_of(arms, prompts), kind="front") as run:
+        # Every draw has its own identity, so methods and settings may be added to a run.
+        shared = {name: sources_of(arms, prompts)[name] for name in ("front", "prompts", "seed")}
+        with RunDirectory.open(out, settings=shared, kind="front") as run:
             yield run
 
 

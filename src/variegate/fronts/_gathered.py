@@ -16,9 +16,9 @@ from variegate.errors import DataError, UsageError
 from variegate.fronts._arms import Arms, Method, Setting
 from variegate.judging import judge
 from variegate.models import Arm, Model, collect, require
-from variegate.samples import Prompt, RunDirectory, Samples, read, read_prompts
+from variegate.samples import Prompt, RunDirectory, Samples, read, read_prompts, settings_hash
 
-__all__ = ["Gathered", "Progress", "choose", "gather", "prompts_of"]
+__all__ = ["Gathered", "Progress", "choose", "gather", "prompts_of", "refuse_mistakes"]
 
 Progress = Callable[[int, int, str], None]  # draws made, draws wanted, the arm that is asked
 
@@ -100,15 +100,13 @@ def gather(
         DataError: a file is missing or holds nothing of use.
         UsageError: no arm can run.
     """
-    _refuse_missing(arms)
     ready, refused, models = _prepared(arms)
     frames, settings = [], []
     clock = _Clock(run)
     for one in ready:
-        name = one.setting.arm
         begun = time.monotonic()
         frames.append(_asked(one, prompts, seed=arms.seed, run=run, progress=progress))
-        clock.add(name, time.monotonic() - begun)
+        clock.add(one, time.monotonic() - begun)
         settings.append(one.setting)
     for method in arms.methods:
         if method.samples is not None:
@@ -137,20 +135,26 @@ def prompts_of(arms: Arms) -> tuple[Prompt, ...]:
     """Return the prompts; none where only saved outputs are compared without a file.
 
     Raises:
-        DataError: the file is not there or cannot be read.
+        DataError: the file cannot be read.
     """
     if isinstance(arms.prompts, Path):
-        if not arms.prompts.is_file():
-            raise DataError(
-                f"The file of prompts is not there: {arms.prompts}.",
-                hint="Paths in an ARMS.toml are relative to the file.",
-            )
         return read_prompts(arms.prompts)
     return tuple(arms.prompts or ())
 
 
-def _refuse_missing(arms: Arms) -> None:
+def refuse_mistakes(arms: Arms) -> None:
+    """Find before anything is opened or written what is wrong with the arms themselves.
+
+    Raises:
+        DataError: a file that is not there.
+        UnknownName: a rule, a way of asking or of choosing that nobody knows.
+        UsageError: a parameter that cannot be.
+    """
+    for setting in arms.settings:
+        _steps(setting, arms.seed)
     missing = []
+    if isinstance(arms.prompts, Path) and not arms.prompts.is_file():
+        missing.append(f"prompts: {arms.prompts}")
     for name in (method.name for method in arms.methods):
         method = arms.method(name)
         for kind in ("model", "samples"):
@@ -328,15 +332,19 @@ class _Clock:
 
     def __init__(self, run: RunDirectory | None) -> None:
         self._run = run
+        self._all: dict[str, float] = {}  # by what was asked, not by what it is called
         self.seconds: dict[str, float] = {}
         path = None if run is None else run.path / _CLOCK
         if path is not None and path.is_file():
             try:
-                self.seconds = {str(k): float(v) for k, v in json.loads(path.read_text()).items()}
+                self._all = {str(k): float(v) for k, v in json.loads(path.read_text()).items()}
             except (ValueError, AttributeError) as error:
                 raise DataError(f"{path}: not a table of seconds.", hint="Remove it.") from error
 
-    def add(self, arm: str, seconds: float) -> None:
-        self.seconds[arm] = round(self.seconds.get(arm, 0.0) + seconds, 3)
+    def add(self, one: _Ready, seconds: float) -> None:
+        asking = None if one.asking is None else one.asking.settings()
+        key = settings_hash({**one.arm.settings(), "n": one.n, "asking": asking})
+        self._all[key] = round(self._all.get(key, 0.0) + seconds, 3)
+        self.seconds[one.setting.arm] = self._all[key]
         if self._run is not None:
-            self._run.write_json(_CLOCK, self.seconds)
+            self._run.write_json(_CLOCK, self._all)
