@@ -196,8 +196,6 @@ def _worker(interpreter: str | None, side: str, recipe: Path, out: Path) -> dict
 
 def _work(side: str, recipe: Path, out: Path, turns: int) -> None:
     """In the worker: only the standard library and one side may be imported here."""
-    import resource
-
     began = time.perf_counter()
     if side == "ours":
         from variegate.merging import merge
@@ -222,7 +220,9 @@ def _work(side: str, recipe: Path, out: Path, turns: int) -> None:
         once()
         times.append(time.perf_counter() - start)
         whole = whole or time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    # Unlike that of getrusage, this peak does not begin with the parent's.
+    status = Path("/proc/self/status").read_text()
+    peak = 1024 * int(status.partition("VmHWM:")[2].split()[0])
     seconds = statistics.median(times[1:])
     print(json.dumps({"seconds": seconds, "whole": whole, "peak": peak}))
 

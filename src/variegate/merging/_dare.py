@@ -40,6 +40,8 @@ class Dare:
         base, *models = piece.parts
         weights = [coefficient(weight, piece.name) for weight in self.weights]
         deltas = [self._drop(part.sub_(base), piece, n) for n, part in enumerate(models)]
+        if self.elect and min(weights) < 0:
+            raise UsageError(f"Expected weights of at least 0 for an election, got {weights}.")
         if self.elect:
             return base.add_(elected_mean(deltas, weights, 0.0))
         for delta, weight in zip(deltas, weights, strict=True):

@@ -41,7 +41,7 @@ class Linear:
         anchor = piece.parts[used[0]]
         scale = math.fsum(weights)
         if len(used) == 2 and scale == 1:
-            return torch.lerp(anchor, piece.parts[used[1]], weights[used[1]])
+            return anchor.lerp_(piece.parts[used[1]], weights[used[1]])
         total = anchor * scale
         for place in used[1:]:
             total.add_(piece.parts[place].sub_(anchor), alpha=weights[place])

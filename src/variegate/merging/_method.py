@@ -16,9 +16,9 @@ Weights = Mapping[str, torch.Tensor]
 Coefficient = float | Callable[[str], float]
 Found = TypeVar("Found")
 
-# Elements of one piece. The buffers of a piece in float32 stay within the caches of a core, and
+# Elements of one piece. Its buffers in float32 stay near the caches of a core, and
 # sums are taken piece by piece, so dicts and files give the same bits.
-PIECE = 1 << 17
+PIECE = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)

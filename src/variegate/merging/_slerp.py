@@ -45,7 +45,7 @@ class Slerp:
         a, b = piece.parts
         t = coefficient(self.t, piece.name)
         if math.sin(angle) < STRAIGHT:
-            return torch.lerp(a, b, t)
+            return a.lerp_(b, t)
         return a.mul_(math.sin((1 - t) * angle) / math.sin(angle)).add_(
             b, alpha=math.sin(t * angle) / math.sin(angle)
         )

@@ -261,7 +261,6 @@ def ratio_error(wrong_a: npt.ArrayLike, wrong_b: npt.ArrayLike) -> float:
         2.0
 
     Reference:
-        `Aksela 2003 <https://doi.org/10.1007/3-540-44938-8_9>`_, as used by
         `Rame 2022 <https://arxiv.org/abs/2205.09739>`_.
     """
     a, b = np.asarray(wrong_a, dtype=bool), np.asarray(wrong_b, dtype=bool)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Literal
 
+import numpy as np
 import torch
 
 from variegate.errors import UnknownName, UsageError
@@ -38,6 +39,8 @@ class Ties:
             raise UnknownName("trim", trim, TRIMS)
         if not all(0 <= value <= 1 for value in density):
             raise UsageError(f"Expected densities in [0, 1], got {list(density)}.")
+        if shares is not None and not all(value > 0 for value in shares):
+            raise UsageError(f"Expected weights above 0 for an election, got {list(shares)}.")
         self.density, self.weight, self.trim = tuple(density), weight, trim
         self.shares = (1.0,) * len(self.density) if shares is None else tuple(shares)
         self.thresholds: dict[str, list[float]] = {}
@@ -66,7 +69,7 @@ class Ties:
                 )
             ]
         if len(self.density) > 1:
-            total = sum(votes for votes, _ in scan(self._votes))
+            total = sum(scan(self._votes))
             self.majority = float((total > 0) - (total < 0))
 
     def merge(self, piece: Piece) -> torch.Tensor:
@@ -101,9 +104,9 @@ class Ties:
             found.append(torch.bincount(inside, minlength=LOWER))
         return found
 
-    def _votes(self, piece: Piece) -> tuple[int, int]:
-        total = _sum(self._trimmed(piece), self.shares)
-        return int((total > 0).sum()) - int((total < 0).sum()), total.numel()
+    def _votes(self, piece: Piece) -> int:
+        # Whole numbers below 2²⁴: the sum is exact in float32.
+        return int(_sum(self._trimmed(piece), self.shares).sign_().sum())
 
     def _trimmed(self, piece: Piece) -> list[torch.Tensor]:
         base, *models = piece.parts
@@ -180,15 +183,16 @@ def elected_mean(
     deltas: Sequence[torch.Tensor], shares: Sequence[float], majority: float
 ) -> torch.Tensor:
     """Mean, per entry, of the changes whose sign is that of their sum."""
+    # In arithmetic, not with masks: those go entry by entry, this goes by vectors.
     sign = _sum(deltas, shares).sign_()
     if majority:
-        sign.masked_fill_(sign == 0, majority)
+        sign.mul_(2).add_(majority).sign_()
     total, count = torch.zeros_like(sign), torch.zeros_like(sign)
     for delta, share in zip(deltas, shares, strict=True):
         agreeing = (delta * sign).clamp_(min=0)
         total.add_(agreeing, alpha=share)
-        count.add_(agreeing > 0, alpha=share)
-    return total.mul_(sign).div_(count.masked_fill_(count == 0, 1))
+        count.add_(agreeing.sign_(), alpha=share)
+    return total.mul_(sign).div_(count.clamp_(min=torch.finfo(torch.float32).tiny))
 
 
 def _sum(deltas: Sequence[torch.Tensor], shares: Sequence[float]) -> torch.Tensor:
@@ -196,6 +200,11 @@ def _sum(deltas: Sequence[torch.Tensor], shares: Sequence[float]) -> torch.Tenso
     for delta, share in zip(deltas[1:], shares[1:], strict=True):
         total.add_(delta, alpha=share)
     return total
+
+
+def _below(threshold: float) -> float:
+    """The float32 before: what is at the threshold stays, what is below goes."""
+    return float(np.nextafter(np.float32(threshold), np.float32(0)))
 
 
 def _magnitudes(piece: Piece) -> Iterator[torch.Tensor]:
