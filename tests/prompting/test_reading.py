@@ -158,7 +158,8 @@ def test_what_could_not_be_read_is_said():
 @pytest.mark.fault(21)
 def test_fault_21_hostile_text_is_read_in_linear_time_and_raises_nothing():
     hostile = [
-        "[" * 200_000, '{"a":' * 50_000, '"a' * 100_000, "[{'a" * 50_000, '{"text": "' + "a" * 10**6,
+        "[" * 200_000, '{"a":' * 50_000, '"a' * 100_000, "[{'a" * 50_000,
+        '{"text": "' + "a" * 10**6,
         "1. " * 60_000, "1. a\n" * 60_000, "<response>" * 20_000, "<text>" * 50_000,
         '["a" ' * 40_000, "/*" * 100_000, "{:" * 100_000, " " * 200_000, '{"p": 1' + "0" * 5000,
         '[{"text": "a", "probability": ' + "9" * 5000 + "}]", "\\" * 100_000, '["\\ud800"]',

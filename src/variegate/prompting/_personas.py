@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
@@ -96,7 +96,9 @@ class LanguageOfThought(Asking):
         languages: codes of `openers`; one code is asking in a single language.
         answer_in: language of the answers.
         openers: for every code, how the reasoning begins; fifteen languages by default.
-        open, close: the marks around reasoning.
+        announce: the line before the answer; None for one that names `answer_in`.
+        open: the mark that opens reasoning.
+        close: the mark that closes it.
 
     Raises:
         UnknownName: a code without an opener.
@@ -111,6 +113,7 @@ class LanguageOfThought(Asking):
     openers: Mapping[str, str] = field(
         default_factory=lambda: {code: opener for code, (_, opener) in words.LANGUAGES.items()}
     )
+    announce: str | None = None
     open: str = "<think>"
     close: str = "</think>"
 
@@ -140,6 +143,7 @@ class LanguageOfThought(Asking):
             if reply.completion.reasoning is not None and reply.completion.finish != "error"
             and self.close not in reply.text and (reply.text or reply.completion.finish != "length")
         ]  # fmt: skip
+        announced = words.answer_in(self.answer_in) if self.announce is None else self.announce
         answered = yield [
             Call(
                 turns=(
@@ -147,7 +151,7 @@ class LanguageOfThought(Asking):
                     Turn(
                         role="assistant",
                         text=f"{begun[i][1]} {thought[i].completion.reasoning}\n{self.close}\n\n"
-                        f"{words.answer_in(self.answer_in)}",
+                        f"{announced}",
                     ),
                 )
             )
@@ -155,9 +159,12 @@ class LanguageOfThought(Asking):
         ]
         by_row = dict(zip(closed, answered, strict=True))
         return [
-            Answer.of(by_row[i], reply, stratum=code, text=by_row[i].text)
-            if i in by_row
-            else Answer.unread(reply, stratum=code)
+            replace(
+                Answer.of(by_row[i], reply, stratum=code, text=by_row[i].text),
+                reasoning=reply.completion.reasoning,
+            )
+            if i in by_row and self.close not in by_row[i].text
+            else Answer.unread(reply, *([by_row[i]] if i in by_row else []), stratum=code)
             for i, (reply, code) in enumerate(zip(thought, codes, strict=True))
         ]
 
