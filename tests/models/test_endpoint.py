@@ -454,12 +454,9 @@ def test_log_probabilities_that_are_none_leave_the_row_without(broken):
 
 
 def test_the_visible_part_of_a_hidden_reasoning_is_no_log_probability_of_the_whole():
-    hidden = lambda body: (
-        answer(body)
-        | {  # noqa: E731
-            "usage": {"prompt_tokens": 5, "completion_tokens": 900}
-        }
-    )
+    def hidden(body):
+        return answer(body) | {"usage": {"prompt_tokens": 5, "completion_tokens": 900}}
+
     with FaultyServer([hidden]) as server:
         frame = drawn(server, n=1, prompts=PROMPTS[:1], top_logprobs=5)
     assert frame["logprob"].to_list() == [None]

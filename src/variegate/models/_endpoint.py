@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -15,18 +14,15 @@ import numpy.typing as npt
 
 from variegate.errors import ModelError, Refused, UsageError
 from variegate.models._dispatch import Ask, Dispatch, Tally, in_batches
-from variegate.models._entropy_bounds import entropy_bounds
 from variegate.models._http import Address, Connections
 from variegate.models._pace import Pace
 from variegate.models._protocol import Completion, Format, Request, Sampling, Turn
+from variegate.models._speaking import Speaking
 from variegate.models._tiers import TIERS, Tier
 from variegate.models._wire import (
     PATHS,
     Api,
-    Choice,
     Prefill,
-    body_of,
-    read_choices,
     render_turns,
     rule_fields,
 )
@@ -93,7 +89,7 @@ class EndpointModel:
     reasoning: tuple[str, str]
     limit: str = field(default="max_tokens", init=False)  # the server's name for it
     takes_n: bool = field(default=True, init=False)
-    _tally: Tally = field(default_factory=Tally, init=False, repr=False)
+    tally: Tally = field(default_factory=Tally, init=False, repr=False)
     _pace: Pace = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -150,10 +146,10 @@ class EndpointModel:
         async def work(emit: Callable[[list[Completion]], None]) -> None:
             async with self._connections(headers) as connections:
                 dispatch = Dispatch(
-                    spoken=_Spoken(model=self, sampling=sampling),
+                    spoken=Speaking(model=self, sampling=sampling),
                     connections=connections,
                     pace=self._pace,
-                    tally=self._tally,
+                    tally=self.tally,
                     emit=emit,
                     retries=self.retries,
                     patience=self.patience,
@@ -182,7 +178,7 @@ class EndpointModel:
 
     def usage(self) -> Usage:
         """What was asked and what it cost so far."""
-        tally = self._tally
+        tally = self.tally
         price = None
         if self.prices is not None:
             read, written = self.prices
@@ -215,14 +211,14 @@ class EndpointModel:
             )
         if self.seeds and self.per_request == 1:
             found.append("Seeds are sent; whether the server keeps to them, it does not say.")
-        if len(self._tally.fingerprints) > 1:
+        if len(self.tally.fingerprints) > 1:
             found.append(
-                f"The server named {len(self._tally.fingerprints)} different systems behind it: "
+                f"The server named {len(self.tally.fingerprints)} different systems behind it: "
                 "draws of one arm may come from different weights."
             )
-        if self._tally.uncounted:
+        if self.tally.uncounted:
             found.append(
-                f"{self._tally.uncounted} replies came without a count of tokens; their cost "
+                f"{self.tally.uncounted} replies came without a count of tokens; their cost "
                 "stands as 0."
             )
         return found
@@ -253,123 +249,6 @@ class EndpointModel:
         """Words of the server in one clean line, without the key."""
         key = self._key()
         return clean_text(str(redact(words, secrets=(key,) if key else ())))[:300]
-
-
-@dataclass(kw_only=True)
-class _Spoken:
-    """The protocol for the draws of one call; see `Spoken`."""
-
-    model: EndpointModel
-    sampling: Sampling
-
-    @property
-    def path(self) -> str:
-        return PATHS[self.model.api]
-
-    @property
-    def takes_n(self) -> bool:
-        return self.model.takes_n
-
-    @takes_n.setter
-    def takes_n(self, value: bool) -> None:
-        self.model.takes_n = value
-
-    def body(self, ask: Ask) -> dict[str, Any]:
-        model, first = self.model, ask.draws[0]
-        return body_of(
-            api=model.api,
-            model=model.name,
-            rendered=first.rendered,
-            sampling=self.sampling,
-            n=len(ask.draws),
-            # 31 bits are what every server takes.
-            seed=first.seed % 2**31 if model.seeds else None,
-            top=model.top_logprobs,
-            prefill=model.prefill,
-            limit=model.limit,
-            extra=model.extra,
-        )
-
-    def choices(self, body: Mapping[str, Any]) -> list[Choice]:
-        model = self.model
-        return read_choices(body, api=model.api, top=model.top_logprobs, reasoning=model.reasoning)
-
-    def completions(
-        self, ask: Ask, choices: Sequence[Choice], usage: tuple[int, int] | None
-    ) -> list[Completion]:
-        read, written = usage or (0, 0)
-        shares = _shares(written, choices)
-        return [
-            self._completion(draw, choice, read=read, written=share, among=len(choices))
-            for draw, choice, share in zip(ask.draws, choices, shares, strict=False)
-        ]
-
-    def gives_way(self, body: Mapping[str, Any], said: str) -> bool:
-        model = self.model
-        if "max_tokens" in body and "max_completion_tokens" in said:
-            model.limit = "max_completion_tokens"
-        elif "seed" in body and re.search(r"\bseed\b", said):
-            model.seeds = False
-        elif "n" in body and re.search(r"[`'\"(]n[`'\")]", said):
-            model.takes_n = False
-        else:
-            return False
-        return True
-
-    def safe(self, words: str) -> str:
-        return self.model.safe(words)
-
-    def _completion(
-        self, draw: Request, choice: Choice, *, read: int, written: int, among: int
-    ) -> Completion:
-        tokens = choice.tokens
-        # Of an answer whose reasoning is hidden the server gives only the visible part.
-        if tokens is not None and written > len(tokens.chosen) + 1:
-            tokens = None
-        return Completion(
-            key=draw.key,
-            text=choice.text,
-            reasoning=choice.reasoning,
-            finish=choice.finish,
-            token_ids=choice.token_ids,
-            token_logprobs=None if tokens is None else tokens.chosen,
-            token_entropies=None if tokens is None else self._entropies(tokens.top),
-            prompt_tokens=read,
-            completion_tokens=written,
-            cost=None if among == 1 else read / among + written,
-        )
-
-    def _entropies(self, top: tuple[tuple[float, ...], ...]) -> tuple[float, ...] | None:
-        if not top:
-            return None
-        width = max(map(len, top))
-        lp = np.full((len(top), width), -np.inf)
-        for row, values in zip(lp, top, strict=True):
-            row[: len(values)] = values
-        if (np.exp(lp).sum(-1) > 1 + 1e-3).any():
-            return None  # no probabilities, whatever they are
-        bounds = entropy_bounds(lp, self.model.vocabulary)
-        tally = self.model._tally
-        tally.bounded += len(top)
-        tally.low += float(bounds.low.sum())
-        tally.high += float(bounds.high.sum())
-        chosen = {"low": bounds.low, "high": bounds.high, None: None}[self.model.entropies]
-        return None if chosen is None else tuple(chosen.tolist())
-
-
-def _shares(written: int, choices: Sequence[Choice]) -> list[int]:
-    """Divide the tokens of one reply among its answers: as counted where log-probabilities came,
-    else by the length of the texts; the sum is kept.
-    """  # noqa: D205
-    if len(choices) == 1:
-        return [written]
-    if all(choice.tokens is not None for choice in choices):
-        counted = [len(choice.tokens.chosen) for choice in choices if choice.tokens is not None]
-        if sum(counted) <= written:
-            return counted
-    sizes = np.array([1 + len(c.text) + len(c.reasoning or "") for c in choices], dtype=float)
-    ends = np.round(np.cumsum(sizes) / sizes.sum() * written).astype(int)
-    return [int(share) for share in np.diff(ends, prepend=0)]
 
 
 def endpoint_model(
