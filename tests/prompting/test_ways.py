@@ -667,6 +667,14 @@ def test_row_211_an_unreadable_verdict_never_passes_and_a_missing_slot_is_refuse
         way.collect(arm(naturalist), ASK, n=1)
     with pytest.raises(UnknownName):
         rank_by_rarity([-1.0], [1.0], end="middle")
+    judges = {"numbat": 0.9, "okapi": "sure", "cat": 1.5, "horse": None}
+
+    def loose(statement):
+        return next((said for animal, said in judges.items() if animal in statement), float("nan"))
+
+    odd = LongTail(slots={"animal": "an animal"}, likelihood=likelihood, verifier=loose)
+    rows = odd.collect(arm(naturalist), [Prompt(prompt="The {animal} is an animal.")], n=2).frame
+    assert rows["text"].to_list() == ["The numbat is an animal.", ""]
     chatty = arm(lambda heard, rng: naturalist(heard, rng) + " or so" * ("true?" in heard))
     rows = way.collect(chatty, [Prompt(prompt="The {animal} is an animal.")], n=2).frame
     assert rows["finish"].to_list() == ["error"] * 2

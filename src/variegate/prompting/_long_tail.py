@@ -146,7 +146,7 @@ class LongTail(Asking):
 
     def _verified(self, statements: Listed[str]) -> Part[tuple[NDArray[np.float64], list[Reply]]]:
         if self.verifier is not None:
-            return np.array([self.verifier(s) for s in statements], dtype=np.float64), []
+            return np.array([_chance(self.verifier(s)) for s in statements], dtype=np.float64), []
         replies: list[Reply] = []
         if statements:
             replies = yield [Call(turns=words.is_true(s), temperature=0.0) for s in statements]
@@ -160,3 +160,9 @@ class LongTail(Asking):
             if slot != but:
                 statement = statement.replace(f"{{{slot}}}", meaning)
         return statement
+
+
+def _chance(said: object) -> float:
+    """A validity in [0, 1]; NaN for anything else, which never passes."""
+    fits = isinstance(said, int | float) and 0 <= said <= 1
+    return float(said) if fits else float("nan")  # type: ignore[arg-type]
