@@ -151,6 +151,7 @@ def amortised_front(
         place = _least_certain(fits, candidates, points)
         take(candidates[place], means_of(fits, candidates[[place]])[0])
     fits = fit()
+    candidates = _refined(fits, candidates, low, high, seed)
     for place in _along(means_of(fits, candidates), verify):
         take(candidates[place], means_of(fits, candidates[[place]])[0])
     last = np.arange(len(points)) >= fitted
@@ -285,6 +286,20 @@ def _candidates(dimensions: int, low: float, high: float, seed: int) -> Floats:
     found = np.unique(np.vstack([coarse, inside]), axis=0)
     found = found[~((found == 0).all(axis=1) | (found == 1).all(axis=1))]
     return np.asarray(low + (high - low) * np.vstack([ends, found]))
+
+
+def _refined(
+    fits: Sequence[Surrogate], candidates: Floats, low: float, high: float, seed: int
+) -> Floats:
+    """Candidates with more of them along the predicted front, ever closer to it."""
+    rng = np.random.default_rng([seed, 1])
+    for width in (0.1, 0.03, 0.01):
+        front = candidates[_unbeaten(means_of(fits, candidates))]
+        a, b = front[rng.integers(len(front), size=(2, CANDIDATES // 4))]
+        between = a + rng.random((len(a), 1)) * (b - a)
+        around = a + width * (high - low) * rng.normal(size=a.shape)
+        candidates = np.vstack([candidates, np.clip(np.vstack([between, around]), low, high)])
+    return candidates
 
 
 def _scaled(points: Floats, low: float, high: float) -> Floats:

@@ -186,7 +186,8 @@ def _undo(values: Floats, link: Link) -> Floats:
         # exp of a number that is never positive: no overflow at either end.
         small = np.exp(-np.abs(values))
         return np.asarray(np.where(values >= 0, 1.0, small) / (1 + small))
-    return np.asarray(np.exp(values)) if link == "log" else values
+    # Far outside of the points the logarithm has no bound, and a float has one.
+    return np.asarray(np.exp(np.minimum(values, 700.0))) if link == "log" else values
 
 
 def means_of(fits: Sequence[Surrogate], points: Floats) -> Floats:
