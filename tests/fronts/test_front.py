@@ -384,3 +384,14 @@ def test_rules_run_on_a_checkpoint_of_the_lab(tmp_path):
     assert points["top-h"]["quality"] > points["plain"]["quality"]
     assert points["top-h"]["variety"] < points["plain"]["variety"]
     assert found.settings["models"]["plain"]["name"] == "base"
+
+
+def test_an_arm_that_hardly_answers_costs_the_others_nothing():
+    samples = planted({"a": (0.6, 4), "b": (0.7, 4), "mute": (0.5, 4)}, prompts=12).frame
+    lost = (pl.col("arm") == "mute") & (pl.col("prompt_id") != "p003")
+    frame = samples.with_columns(
+        pl.when(lost).then(pl.lit("error")).otherwise("finish").alias("finish")
+    )
+    found = told(Samples.from_frame(frame))
+    assert found.refused.row(0) == ("mute", "mute", "answered 1 of 12 prompts")
+    assert found.points["n_prompts"].to_list() == [12, 12]

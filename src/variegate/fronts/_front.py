@@ -123,6 +123,7 @@ def front(
     _refuse_unknown(arms, asked)
     with _run(out, arms, asked) as run:
         said = gather(arms, asked, run=run, progress=progress)
+        said, silent = without_silent(said)
         axis = arms.quality or quality_of(said.samples)
         spent = at_equal_cost(
             said.samples, cost=arms.cost, budget=arms.budget, seconds=said.seconds
@@ -174,7 +175,7 @@ def front(
             frame=pl.concat([measured.frame, _cost_rows(spent, arms.cost)]),
             per_prompt=measured.per_prompt,
             knee=None if bend is None else points["arm"][bend],
-            refused=_refused(said, [*unchosen, *weak]),
+            refused=_refused(said, [*silent, *unchosen, *weak]),
             cautions=(
                 *about_failed(said.samples), *spent.cautions, *notes,
                 *about_halves(compared.settings),

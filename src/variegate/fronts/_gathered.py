@@ -18,7 +18,15 @@ from variegate.judging import judge
 from variegate.models import Arm, Model, collect, require
 from variegate.samples import Prompt, RunDirectory, Samples, read, read_prompts, settings_hash
 
-__all__ = ["Gathered", "Progress", "choose", "gather", "prompts_of", "refuse_mistakes"]
+__all__ = [
+    "Gathered",
+    "Progress",
+    "choose",
+    "gather",
+    "prompts_of",
+    "refuse_mistakes",
+    "without_silent",
+]
 
 Progress = Callable[[int, int, str], None]  # draws made, draws wanted, the arm that is asked
 
@@ -129,6 +137,31 @@ def gather(
         models=models,
         seconds=clock.seconds,
     )
+
+
+def without_silent(said: Gathered) -> tuple[Gathered, list[tuple[str, str, str]]]:
+    """Leave out arms that answered half of the prompts or fewer: they would cost all others theirs.
+
+    Returns:
+        What is left, and method, arm, reason of those left out.
+    """
+    frame = said.samples.frame
+    answered = frame.filter(pl.col("finish").fill_null("stop") != "error")
+    every = frame.select("task", "prompt_id").n_unique()
+    having = dict(
+        answered.group_by("arm").agg(pl.struct("task", "prompt_id").n_unique()).iter_rows()
+    )
+    silent = [
+        (s.method, s.arm, f"answered {having.get(s.arm, 0)} of {every} prompts")
+        for s in said.settings
+        if having.get(s.arm, 0) * 2 <= every
+    ]
+    gone = [arm for _, arm, _ in silent]
+    left = tuple(setting for setting in said.settings if setting.arm not in gone)
+    if not left or not gone:
+        return said, []
+    kept = Samples.from_frame(frame.filter(~pl.col("arm").is_in(gone)), source=said.samples.source)
+    return replace(said, samples=kept, settings=left), silent
 
 
 def prompts_of(arms: Arms) -> tuple[Prompt, ...]:
