@@ -35,6 +35,7 @@ from variegate.fronts._gathered import (
     gather,
     prompts_of,
     refuse_mistakes,
+    without_silent,
 )
 from variegate.fronts._knee import knee
 from variegate.fronts._result import Front
