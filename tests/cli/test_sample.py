@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import polars as pl
@@ -65,6 +69,35 @@ def test_fault_24_the_same_command_goes_on_and_a_larger_n_adds(tmp_path, prompts
         assert len(server.bodies) == 12
         assert run(server, prompts, tmp_path / "run", n=6) == 0
         assert len(server.bodies) == 18
+
+
+@pytest.mark.slow
+@pytest.mark.fault(24)
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT", "SIGTERM"])
+def test_fault_24_killed_while_asking_it_goes_on_and_pays_for_little_twice(
+    tmp_path, prompts, name, capsys
+):
+    def slow(body):
+        time.sleep(0.1)
+
+    with FaultyServer([slow] * 10_000) as server:
+        words = ["sample", str(prompts), "--model", "m", "--endpoint", server.url, "-n", "20",
+                 "--out", str(tmp_path / "run"), "--in-flight", "2"]  # fmt: skip
+        child = subprocess.Popen([sys.executable, "-m", "variegate", *words])
+        while len(server.bodies) < 25 and child.poll() is None:
+            time.sleep(0.02)
+        child.send_signal(getattr(signal, name))
+        assert child.wait(20) != 0
+        kept = read(tmp_path / "run").frame
+        made = len(server.bodies)
+        # Lost is what came in the last second, and what was in flight.
+        assert 0 < kept.height <= made
+        server.script = iter(())
+        assert main([*words, "--quiet"]) == 0
+        assert len(server.bodies) == made + 60 - kept.height
+    frame = read(tmp_path / "run" / "outputs.parquet").frame
+    assert frame.height == frame["sample_id"].n_unique() == 60
+    assert (frame["finish"] == "stop").all()
 
 
 @pytest.mark.fault(27)
