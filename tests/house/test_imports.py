@@ -39,8 +39,8 @@ def test_help_loads_nothing_of_weight(words: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "room",
-    ["samples", "estimate", "divergences", "embedding", "judging", "metrics", "models",
-     "lineage", "fronts", "lab", "report"],
+    ["samples", "estimate", "divergences", "embedding", "judging", "metrics", "selection", "models",
+     "decoding", "prompting", "choosing", "merging", "lineage", "fronts", "lab", "report"],
 )  # fmt: skip
 def test_a_room_is_light_until_it_is_used(room: str) -> None:
     assert loaded(f"import variegate.{room}").isdisjoint(HEAVY)

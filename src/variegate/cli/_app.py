@@ -57,7 +57,7 @@ _EXTRA_OF = {
     "torch": "torch",
     "transformers": "torch",
     "safetensors": "torch",
-    "yaml": "torch",
+    "yaml": "merge",
     "tokenizers": "torch",
     "sentence_transformers": "embed",
     "gguf": "gguf",

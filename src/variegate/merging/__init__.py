@@ -206,4 +206,4 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name not in ("torch", "safetensors", "yaml"):
             raise
-        raise MissingExtra("Merging", "torch") from error
+        raise MissingExtra("Merging", "merge") from error

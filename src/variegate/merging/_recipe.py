@@ -208,7 +208,7 @@ def _yaml() -> Any:
     try:
         import yaml
     except ImportError as error:
-        raise MissingExtra("Reading recipes", "torch") from error
+        raise MissingExtra("Reading recipes", "merge") from error
     return yaml
 
 
