@@ -129,6 +129,8 @@ def sample(
             )  # fmt: skip
         return 0
     settings = {**arm.settings(), **way.settings(), "seed": seed}
+    if server is not None:
+        settings["server"] = server.address.authority
     with (
         RunDirectory.open(folder, settings=settings, kind="sample") as run,
         Progress(quiet=quiet) as progress,

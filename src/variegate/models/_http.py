@@ -159,8 +159,12 @@ class Connections:
                 while self._idle:
                     # A server may close an idle connection just as it is used again: where not
                     # one byte came back, the next is tried.
+                    pipe = self._idle.pop()
+                    if _unasked(pipe) or pipe[1].is_closing():
+                        pipe[1].close()
+                        continue
                     with contextlib.suppress(_Stale):
-                        return await self._exchange(self._idle.pop(), message, stale=_Stale)
+                        return await self._exchange(pipe, message, stale=_Stale)
                 return await self._exchange(await self._open(), message, stale=EOFError)
         except TimeoutError:
             raise Broken(f"no whole reply within {self._timeout:g} s") from None
@@ -185,8 +189,7 @@ class Connections:
                     raise
                 raise stale from None
             reply, keep = await self._read(head, reader)
-            # What lies there unasked would be taken for the answer to the next request.
-            keep = keep and not getattr(reader, "_buffer", b"")
+            keep = keep and not _unasked(pipe)
             return reply
         finally:
             if keep:
@@ -263,6 +266,11 @@ class Connections:
         if size > self._most:
             raise Broken(f"the reply is larger than {self._most} bytes")
         return size
+
+
+def _unasked(pipe: Pipe) -> bool:
+    """Whether bytes lie there that would be taken for the answer to the next request."""
+    return bool(getattr(pipe[0], "_buffer", b"")) or pipe[0].at_eof()
 
 
 def _parse_head(head: bytes) -> tuple[int, dict[str, str]]:
