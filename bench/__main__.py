@@ -18,6 +18,7 @@ RACES = (
     "bootstrap",
     "measure",
     "decoding",
+    "sampling",
     "endpoint",
     "merging",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 
 import numpy as np
@@ -22,7 +23,7 @@ from variegate.decoding.sequences import (
     together,
 )
 from variegate.decoding.sequences._shaped import shaped
-from variegate.errors import UsageError
+from variegate.errors import UsageError, VariegateError
 from variegate.lab import evaluation_prompts, lab_lineage
 from variegate.models import Arm, Sampling, collect, transformers_model
 
@@ -160,3 +161,20 @@ def test_generate_takes_sets_and_reads_the_prompt_once(models):
             input_ids=ids, attention_mask=mask, do_sample=True, no_repeat_ngram_size=2,
             max_new_tokens=2, pad_token_id=0, custom_generate=generator(lambda m: m),
         )  # fmt: skip
+
+
+@pytest.mark.fault(13)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda m: arithmetic(m, n=2), lambda m: stochastic_beam(m, n=2),
+        lambda m: diverse_beam(m, n=2), lambda m: lookahead_tree(m, n=2),
+        lambda m: together(m, m, rule=Nudge()),
+    ],
+    ids=["arithmetic", "stochastic", "diverse", "lookahead", "together"],
+)  # fmt: skip
+def test_fault_13_broken_weights_are_refused(models, make):
+    broken = copy.deepcopy(models["base"])
+    broken.model.get_output_embeddings().weight.data[:] = torch.nan
+    with pytest.raises(VariegateError, match="NaN"):
+        frame(make(broken), n=2)

@@ -172,8 +172,9 @@ class Lattice:
     ) -> None:
         """Go to the child: how many are expected there, how many came, which of them is this."""
         expected, offset, rank = self.expected[rows], self.offset[rows], self.rank[rows]
-        first = np.ceil(expected * low - offset).astype(np.int64)
-        end = np.ceil(expected * high - offset).astype(np.int64)
+        with np.errstate(invalid="ignore"):  # NaN of broken weights: refused once the row is read
+            first = np.ceil(expected * low - offset).astype(np.int64)
+            end = np.ceil(expected * high - offset).astype(np.int64)
         first = np.minimum(np.maximum(first, 0), rank)
         end = np.maximum(np.minimum(end, self.came[rows]), rank + 1)
         self.came[rows], self.rank[rows] = end - first, rank - first
