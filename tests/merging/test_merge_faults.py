@@ -434,4 +434,4 @@ def test_fault_38_the_room_opens_without_torch() -> None:
     done = subprocess.run(
         [sys.executable, "-c", WITHOUT_TORCH], capture_output=True, text=True, check=True
     )
-    assert done.stdout.strip() == "pip install 'variegate[torch]'"
+    assert done.stdout.strip() == "pip install 'variegate[merge]'"
