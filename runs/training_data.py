@@ -17,6 +17,7 @@ import argparse
 import datetime
 import itertools
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -106,13 +107,23 @@ def features(examples: list[Example]) -> tuple[np.ndarray, np.ndarray]:
     return vectors, gradient_features(proxy, asked, said, width=512)
 
 
+@cache
+def pool() -> np.ndarray:
+    """Embeddings of 2,000 examples of the whole world: where data is dense to begin with."""
+    rng = np.random.default_rng(0)
+    asked = [training_prompts()[int(i)] for i in rng.integers(len(training_prompts()), size=2000)]
+    texts = [f"{prompt.prompt} {draw(right_answers(prompt), rng)}" for prompt in asked]
+    return embedder().encode(texts).astype(np.float64)
+
+
 def scores(examples: list[Example]) -> dict[str, float]:
     vectors, gradients = features(examples)
     k = min(40, len(np.unique(vectors.round(6), axis=0)))
     labels = KMeans(n_clusters=k, n_init=1, random_state=0).fit(vectors).labels_
     merged = _merge_near(vectors, labels)
     return {
-        "NovelSum": float(novel_sum(vectors)),
+        "NovelSum": float(novel_sum(vectors, reference=pool())),
+        "NovelSum, density from the set itself": float(novel_sum(vectors)),
         "mean distance": float(pairwise_diversity(vectors)),
         "cluster score": float(cluster_score(np.bincount(merged))),
         "Vendi of embeddings": float(vendi(vectors)),
