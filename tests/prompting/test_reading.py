@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 
 import numpy as np
 import pytest
@@ -164,15 +163,15 @@ def test_fault_21_hostile_text_is_read_in_linear_time_and_raises_nothing():
         '["a" ' * 40_000, "/*" * 100_000, "{:" * 100_000, " " * 200_000, '{"p": 1' + "0" * 5000,
         '[{"text": "a", "probability": ' + "9" * 5000 + "}]", "\\" * 100_000, '["\\ud800"]',
         '{"text": "' + ' "' * 90_000, "1. a " + "(" * 100_000, "1. " + "probability: " * 15_000,
+        '["a"' + ",/*" * 60_000, "[" + "a,/* " * 40_000, '{"a":"' + '",' * 60_000, "[a" * 90_000,
+        "<response><text>" * 12_000, "1. a - \n" * 20_000, "{x" * 60_000, "1. " + "1" * 190_000,
         "[,]" * 60_000, "}" * 100_000, "'" * 200_000,
     ]  # fmt: skip
-    began = time.process_time()
+    # Minutes where something is quadratic, and then the clock of the test stops it.
     for text in hostile:
         for answer in read_answers(text).answers:
             answer.text.encode()
         read_objects(text)
-    # Minutes where something is quadratic; seconds, on any machine, where nothing is.
-    assert time.process_time() - began < 60
 
 
 @given(st.text(max_size=300))
@@ -255,6 +254,11 @@ def test_fault_35_a_verdict_is_one_word_that_was_offered_or_none():
     ]  # fmt: skip
     for text in ("", "maybe", "yes and no", "yes, no", '{"verdict": "yes"}', "I say yes", "yesno"):
         assert read_choice(text, menu) is None
+
+
+def test_a_thousand_objects_are_read():
+    lines = "\n".join(json.dumps({"text": f"t{i}"}) for i in range(1000))
+    assert len(read_answers(lines).answers) == 1000
 
 
 def test_lists_without_marks_are_no_lists():

@@ -10,11 +10,10 @@ __all__ = ["Bare", "Cut", "Pairs", "Value", "loose_json"]
 
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_BRACKET = re.compile(r"[{\[]")
 _BARE = re.compile(r"[^\s,:{}\[\]][^,:{}\[\]\n]*")
-_SPACE = re.compile(r"(?:\s|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _OPENS_NEXT = re.compile(r"""\s*(?:["'“‘{\[\]}]|-?\d|$|[A-Za-z_]{1,40}\s*:)""")
 _DEPTH = 40  # no answer needs more
-_STARTS = 200  # brackets tried in one text
 
 
 class Bare(str):
@@ -47,10 +46,8 @@ def loose_json(text: str) -> Iterator[tuple[Value, int, int]]:
     """
     reader = _Reader(text)
     at = 0
-    for _ in range(_STARTS):
-        start = min((i for i in (text.find("{", at), text.find("[", at)) if i >= 0), default=-1)
-        if start < 0:
-            return
+    while found := _BRACKET.search(text, at):
+        start = found.start()
         try:
             value, at = reader.value(start, depth=0)
         except _TooDeepError as error:
@@ -69,6 +66,7 @@ class _Reader:
         self.text = text
         # (quote, is a key) of which no proper end is left: looked for once, so time is linear.
         self.hopeless: set[tuple[str, bool]] = set()
+        self.last_comment = text.rfind("*/") - 1  # a comment that starts later never ends
 
     def value(self, at: int, *, depth: int) -> tuple[Value, int]:
         if depth > _DEPTH:
@@ -152,12 +150,18 @@ class _Reader:
 
     def skip(self, at: int, more: str = "") -> int:
         """Pass over space, comments and the characters of `more`."""
-        while True:
-            match = _SPACE.match(self.text, at)
-            at = match.end() if match else at
-            if not more or at >= len(self.text) or self.text[at] not in more:
-                return at
-            at += 1
+        text = self.text
+        while at < len(text):
+            if text[at].isspace() or text[at] in more:
+                at += 1
+            elif text.startswith("//", at):
+                end = text.find("\n", at)
+                at = len(text) if end < 0 else end
+            elif at < self.last_comment and text.startswith("/*", at):
+                at = text.find("*/", at + 2) + 2
+            else:
+                break
+        return at
 
     def _end(self, at: int, ends: set[str], *, key: bool) -> int:
         """Where a string closes: at a quotation mark that is followed by what follows a string."""
