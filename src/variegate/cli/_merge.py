@@ -10,11 +10,15 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from variegate.cli._heat_map import heat_map
+from variegate.cli._merge_restore import restore
+from variegate.cli._merge_sweep import sweep
 from variegate.cli._output import Json, Progress, Quiet, print_json, print_table, say
 
 __all__ = ["merge"]
 
-merge = App(name="merge", help="Merge checkpoints, compare two, or look at one.")
+merge = App(name="merge", help="Merge checkpoints, search among merges, compare two.")
+merge.command(restore)
+merge.command(sweep)
 
 
 @merge.default

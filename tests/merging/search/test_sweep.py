@@ -95,6 +95,18 @@ def test_blocks_and_modules_turn_what_they_name(
     assert several.of["model.embed_tokens.weight"] == (2, 5)
 
 
+def test_rows_of_special_tokens_are_never_mixed(
+    base: TransformersModel, post: TransformersModel
+) -> None:
+    old, new = state(base), state(post)
+    table = "model.embed_tokens.weight"
+    with blended(post.model, old, [new], knobs=knobs(list(old)), rows=[3, 4]) as turn:
+        turn([0.0])
+        here = state(post)[table]
+    assert torch.equal(here[3:5], new[table][3:5])
+    assert torch.equal(here[5:], old[table][5:])
+
+
 def test_two_models_from_one_base(base: TransformersModel, post: TransformersModel) -> None:
     old, new = state(base), state(post)
     other = {name: 2 * value - old[name] for name, value in new.items()}

@@ -107,6 +107,7 @@ def blended(
     models: Sequence[Weights],
     *,
     knobs: Knobs,
+    rows: Sequence[int] = (),
 ) -> Iterator[Callable[[Sequence[float]], None]]:
     """Turn a live module into any point θ = θ_base + Σ wᵢ (θᵢ − θ_base), again and again.
 
@@ -115,11 +116,13 @@ def blended(
         base: what the models were trained from.
         models: dicts of tensors with the same names and shapes.
         knobs: which coefficient each tensor takes, see `knobs`.
+        rows: of embedding and head that are never mixed but come from the first model: special
+            tokens that the base was not trained on, as `inspect_checkpoint` tells.
 
     Yields:
         A function from a point, one coefficient a knob, that writes it into the module. Every
         point is computed from the models in float32 by `task_arithmetic`, never from the point
-        before: all 0 is the base, a single 1 that model, bit for bit.
+        before: without `rows` all 0 is the base, and a single 1 that model, bit for bit.
 
     Raises:
         UsageError: other names or shapes, or a point of another length.
@@ -144,7 +147,12 @@ def blended(
         for name in base:
             weights = knobs.weights(name, point)
             parts = [{name: model[name]} for model in models]
-            put(own, task_arithmetic({name: base[name]}, parts, weights=weights))
+            mixed = task_arithmetic({name: base[name]}, parts, weights=weights)
+            if kept and module_of(name) in ("embedding", "head"):
+                mixed[name][kept] = models[0][name][kept].to(mixed[name].dtype)
+            put(own, mixed)
+
+    kept = list(rows)
 
     strange = [name for name in base if any(name not in model for model in models)]
     if strange or any(len(places) != len(models) for places in knobs.of.values()):
@@ -187,6 +195,7 @@ def sweep(
     *,
     evaluate: Callable[[torch.nn.Module, Floats], Mapping[str, float]],
     knobs: Knobs,
+    rows: Sequence[int] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> Sweep:
     """Evaluate many merges in one live module; no checkpoint is written.
@@ -198,6 +207,7 @@ def sweep(
         points: (K, T) coefficients, see `grid`; 0 is the base, 1 a model.
         evaluate: from the module and the point to metrics by name, the same names every time.
         knobs: which coefficient each tensor takes, see `knobs`.
+        rows: as in `blended`.
         progress: called with points done and points wanted.
 
     Returns:
@@ -218,21 +228,21 @@ def sweep(
         [0.0, 0.5, 1.0]
     """
     asked = np.atleast_2d(np.asarray(points, dtype=np.float64))
-    rows: list[Mapping[str, float]] = []
-    with blended(module, base, models, knobs=knobs) as turn:
+    found: list[Mapping[str, float]] = []
+    with blended(module, base, models, knobs=knobs, rows=rows) as turn:
         for point in asked:
             turn(point.tolist())
-            rows.append(evaluate(module, point))
-            if rows[0].keys() != rows[-1].keys():
+            found.append(evaluate(module, point))
+            if found[0].keys() != found[-1].keys():
                 raise DataError(
-                    f"Expected the metrics {sorted(rows[0])} at every point, "
-                    f"got {sorted(rows[-1])} at {point.tolist()}."
+                    f"Expected the metrics {sorted(found[0])} at every point, "
+                    f"got {sorted(found[-1])} at {point.tolist()}."
                 )
             if progress is not None:
-                progress(len(rows), len(asked))
-    metrics = tuple(rows[0]) if rows else ()
+                progress(len(found), len(asked))
+    metrics = tuple(found[0]) if found else ()
     return Sweep(
-        values=np.array([[float(row[name]) for name in metrics] for row in rows]),
+        values=np.array([[float(row[name]) for name in metrics] for row in found]),
         metrics=metrics,
         points=asked,
         knobs=knobs.names,

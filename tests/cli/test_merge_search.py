@@ -1,0 +1,97 @@
+"""`variegate merge restore` and `merge sweep`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from variegate.cli import main
+from variegate.lab import evaluation_prompts, lab_lineage, world
+
+CHECKPOINTS = lab_lineage().parent / "checkpoints"
+BASE, POST = CHECKPOINTS / "base", CHECKPOINTS / "instruct-rl"
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Path:
+    rows = [
+        {"prompt": one.prompt, "target": list(world.OPINIONS)}
+        for one in evaluation_prompts(per_task=6)
+        if one.task == "opinions"
+    ]
+    file = tmp_path / "valid.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+@pytest.fixture
+def prompts(tmp_path: Path) -> Path:
+    rows = [
+        {"prompt": one.prompt, "task": one.task, "verifier": one.verifier, "target": one.target}
+        for one in evaluation_prompts(per_task=3)
+        if one.task in ("lists", "opinions")
+    ]
+    file = tmp_path / "prompts.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+@pytest.mark.parametrize("modules", ["all", "mlp"])
+def test_the_block_is_found_and_written_bit_for_bit(
+    asked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], modules: str
+) -> None:
+    out = tmp_path / "restored"
+    words = ["merge", "restore", str(BASE), str(POST), "--prompts", str(asked), "--modules"]
+    assert main([*words, modules, "--out", str(out), "--json", "--quiet"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["validity"] >= told["least"]
+    assert len(told["blocks"]) == 11
+    assert len(told["saliency"]) == 4
+    old, new, made = (load_file(f / "model.safetensors") for f in (BASE, POST, out))
+    for name, tensor in made.items():
+        place = int(name.split(".layers.")[1].split(".")[0]) if ".layers." in name else -1
+        inside = told["first"] <= place < told["end"] and (modules == "all" or ".mlp." in name)
+        assert tensor.equal((old if inside else new)[name]), name
+
+
+def test_people_get_a_table_and_a_bad_prompt_file_is_told(
+    asked: Path, prompts: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["merge", "restore", str(BASE), str(POST), "--prompts"]
+    assert main([*words, str(asked)]) == 0
+    said = capsys.readouterr()
+    assert "restore" in said.out
+    assert "layer passes" in said.err
+    assert main([*words, str(prompts)]) == 2
+    assert "list of texts" in capsys.readouterr().err
+
+
+def test_a_sweep_is_told_and_goes_on(
+    prompts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["merge", "sweep", str(BASE), str(POST), "--prompts", str(prompts), "--steps", "3"]
+    words += ["-n", "4", "--max-tokens", "8", "--out", str(tmp_path / "run"), "--json", "--quiet"]
+    assert main(words) == 0
+    first = capsys.readouterr().out
+    told = json.loads(first)
+    assert [point["post"] for point in told["points"]] == [0, 0.5, 1]
+    assert all(0 <= point["on_front"] <= 1 for point in told["points"])
+    assert {row["metric"] for row in told["rows"]} == {"accuracy", "gini_simpson"}
+    assert main(words) == 0
+    assert capsys.readouterr().out == first
+
+
+def test_a_fitted_front_says_how_well_it_fits(
+    prompts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["merge", "sweep", str(BASE), str(POST), "--prompts", str(prompts), "--by", "block"]
+    words += ["--budget", "12", "-n", "4", "--max-tokens", "8", "--out", str(tmp_path / "run")]
+    assert main([*words, "--quiet"]) == 0
+    said = capsys.readouterr()
+    assert "leaving one out" in said.err
+    assert "hypervolume predicted" in said.err
+    assert "post: layers 0-1" in said.out
+    assert main(["merge", "sweep", str(BASE), "--prompts", str(prompts)]) == 2
