@@ -112,8 +112,8 @@ def sample(
         speaks = server
     can, cannot = _possible(speaks)
     tell(f"{speaks.name} gives {', '.join(sorted(speaks.tiers))}; can run: {', '.join(can)}")
-    if cannot:
-        tell("cannot run: " + ", ".join(f"{what} ({why})" for what, why in cannot.items()))
+    for why in dict.fromkeys(cannot.values()):
+        tell(f"{why}; cannot run: {', '.join(what for what in cannot if cannot[what] == why)}")
     for line in cautions:
         tell(f"careful: {line}")
     require(speaks, way.tier, way.name)
@@ -142,8 +142,10 @@ def sample(
                 tell(_spent(server))
         samples = _judged(samples, asked)
         outputs = run.write_frame("outputs.parquet", samples.frame)
+    later = []
     if server is not None:
-        cautions += [*server.cautions(sampling), *_all_alike(samples, sampling)]
+        later = [*server.cautions(sampling), *_all_alike(samples, sampling)]
+        cautions += later
     frame = samples.frame
     finishes = dict(sorted(frame["finish"].value_counts().iter_rows()))
     short = _short(samples, n)
@@ -165,7 +167,7 @@ def sample(
     else:
         rows: list[list[object]] = [[finish, count] for finish, count in finishes.items()]
         print_table(["answers", len(frame)], rows)  # type: ignore[list-item]
-        for line in cautions if not quiet else ():
+        for line in later if not quiet else ():
             say(f"careful: {line}")
         tell(f"next: variegate measure {outputs}")
     return exit_code((), gates=(), failed=failed, total=frame.height, tolerance=tolerance)
@@ -329,7 +331,7 @@ def _spent(server: EndpointModel) -> str:
         f"read, {usage.completion_tokens} written"
     )
     if usage.price is not None:
-        words += f", {usage.price:.4f} in the currency of the prices"
+        words += f", {usage.price:.4g} in the currency of the prices"
     if usage.entropy is not None:
         low, high = usage.entropy
         words += f"; entropy of a token between {low:.3f} and {high:.3f} nats"
