@@ -193,7 +193,8 @@ def main() -> None:
         f"prompt or many), each the whole fine-tuning of the lab's base ({SCHEDULE.steps} updates "
         f"of {SCHEDULE.batch}). Then 60 other prompts of all five tasks, 8 answers each. "
         "Spearman's rank correlation with 95% intervals, bootstrap over sets. NovelSum takes the "
-        "density of data from 2,000 examples of the whole world, as the paper does from its source.",
+        "density of data from 2,000 examples of the whole world, as the paper does from its "
+        "source.",
         "",
         "| measure of the set | accuracy | different right answers a prompt |",
         "| --- | --- | --- |",
