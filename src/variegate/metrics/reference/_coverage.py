@@ -10,11 +10,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from variegate.divergences import squared_distances, two_sets
+from variegate.divergences import two_sets
 from variegate.errors import UsageError
 from variegate.estimate import Estimate
 from variegate.metrics._arrays import finite
-from variegate.metrics.reference._neighbours import kth_squared_distance, rim
+from variegate.metrics.reference._neighbours import inside, kth_squared_distance, rim
 from variegate.metrics.similarity._moments import Blocks
 
 __all__ = ["Coverage"]
@@ -89,10 +89,9 @@ class Coverage:
         if not len(open_) or not len(chunk):
             return self
         rows = chunk - self._centre
-        edge = self._radius[open_] - rim(self._reference, rows)
-        for start, squared in squared_distances(self._reference[open_], rows):
-            points = open_[start : start + len(squared)]
-            self._count(points, squared < edge[start : start + len(squared), None], block)
+        centres, radii = self._reference[open_], self._radius[open_]
+        for part, (within,) in inside(centres, rows, (radii - rim(centres, radii))[:, None]):
+            self._count(open_[part], within, block)
         return self
 
     def estimate(self, *, level: float = 0.95) -> Estimate:

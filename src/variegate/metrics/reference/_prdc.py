@@ -87,10 +87,10 @@ def prdc(real: ArrayLike, generated: ArrayLike, *, k: int = 5) -> Prdc:
     """
     x, y = two_sets(real, generated)
     own, other = kth_squared_distance(x, k=k), kth_squared_distance(y, k=k)
-    edge = rim(x, y)
+    balls = (own - rim(x, own))[:, None], (other - rim(y, other))[None, :]
     inside_real, hit_by_real = np.zeros(len(y), dtype=np.int64), np.zeros(len(y), dtype=bool)
     covered, recalled = np.zeros(len(x), dtype=bool), np.zeros(len(x), dtype=bool)
-    for rows, within_real, within_other in inside(x, y, own - edge, other - edge):
+    for rows, (within_real, within_other) in inside(x, y, *balls):
         inside_real += within_real.sum(axis=0)
         covered[rows] = within_real.any(axis=1)
         hit_by_real |= within_other.any(axis=0)
