@@ -21,6 +21,7 @@ RACES = (
     "sampling",
     "endpoint",
     "merging",
+    "sweep",
 )
 
 
