@@ -136,6 +136,32 @@ def test_compare_says_how_alike_the_arms_are_matches_and_writes_a_page(
     assert main(["compare", str(base), str(dpo), "--match", "colour"]) == 2
 
 
+def test_same_counts_answers_by_meaning_over_both_arms_and_says_how(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(name: str, texts: list[str]) -> Path:
+        rows = [
+            {"prompt": prompt, "sample": i, "text": text, "answer": text}
+            for prompt, more in (("A colour?", ""), ("A tax?", " tax"), ("A river?", " river"))
+            for i, text in enumerate(word + more for word in texts)
+        ]
+        return lines(tmp_path / f"{name}.jsonl", rows)
+
+    base, tuned = told("base", ["dark red", "red", "blue", "green"]), told("tuned", ["Red!"] * 4)
+    _, plain = as_json(capsys, "measure", base)
+    _, words = as_json(capsys, "measure", base, "--same", "words")
+    _, alike = as_json(capsys, "compare", base, tuned, "--same", "similarity")
+    assert value(plain, "base", "gini_simpson") == pytest.approx(1)
+    assert value(words, "base", "gini_simpson") < 1
+    assert "half of at most five words" in words["settings"]["same"]
+    assert "a cosine above" in alike["settings"]["same"]
+    assert value(alike, "tuned", "gini_simpson") == 0
+    assert main(["measure", str(base), "--same", "sense"]) == 2
+    assert "words, similarity or the folder" in capsys.readouterr().err
+    assert main(["measure", str(base), "--same", "words", "--quiet"]) == 0
+    assert "half of" not in capsys.readouterr().err
+
+
 def test_comparing_other_prompts_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

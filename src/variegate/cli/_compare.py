@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,8 @@ from variegate.cli._measure import (
     names_in,
     read_arms,
 )
-from variegate.cli._output import Json, Quiet, print_json, print_screen, rows_of, warn
+from variegate.cli._output import Json, Quiet, print_json, print_screen, rows_of, say, warn
+from variegate.cli._same import Same, by_meaning
 from variegate.errors import NotComparable
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ def compare(
     embedder: Embedder = None,
     k: K = None,
     drop: Drop = None,
+    same: Same = None,
     match: Match = None,
     caliper: Caliper = 0.2,
     seed: Seed = 0,
@@ -62,6 +65,7 @@ def compare(
     A model that became terse, or good, may look less various for that alone:
     --match length, --match quality or --match length,quality compares only
     outputs that have a partner in the other arm, and says how many are left.
+    --same counts answers by meaning, over both arms together.
 
     --json prints schema_version, command, rows (both arms, and the arm "B - A"
     with the paired differences), between (likeness within and between arms,
@@ -74,6 +78,7 @@ def compare(
 
     gates = [Gate.parse(text) for text in fail_if]
     both = read_arms((a, b), quiet=quiet or json)
+    both, how = by_meaning(both, same, embedder=embedder, seed=seed)
     first, second = _sides(both, a, b)
     result = compare_samples(
         first,
@@ -86,6 +91,10 @@ def compare(
         caliper=caliper,
         seed=seed,
     )
+    if how:
+        result = replace(result, settings={**result.settings, "same": how})
+        if not (quiet or json):
+            say(how)
     if json:
         print_json(
             "compare",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ from cyclopts import Parameter
 
 from variegate.cli._gate import FailIf, Gate, Tolerance, exit_code
 from variegate.cli._output import Json, Quiet, print_json, print_screen, rows_of, say, warn
+from variegate.cli._same import Same, by_meaning
 from variegate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ def measure(
     embedder: Embedder = None,
     k: K = None,
     drop: Drop = None,
+    same: Same = None,
     seed: Seed = 0,
     by_task: Annotated[bool, Parameter(help="Every task, not only their mean.")] = False,
     report: Annotated[Path | None, Parameter(help="Write a page to this file.")] = None,
@@ -66,6 +69,9 @@ def measure(
     side. A Parquet file with features and no texts is measured by its features
     alone, as one set, without holding more than a chunk of it.
 
+    Answers that a file names in a column 'answer' are counted as they stand,
+    other outputs by their text: --same counts both by meaning.
+
     --json prints schema_version, command, rows (arm, task, metric, value, low,
     high, n_prompts, n_samples, note), settings, cautions, sources.
 
@@ -80,9 +86,14 @@ def measure(
 
     gates = [Gate.parse(text) for text in fail_if]
     if hold_features(files):
+        if same is not None:
+            raise UsageError(
+                "A file of features has no answers to tell apart.", hint="Leave --same out."
+            )
         result = of_features(files, metrics=metrics_in(metrics), report=report, seed=seed)
         return _show(result, files, gates, json=json, quiet=quiet)
     samples = read_arms(files, quiet=quiet or json)
+    samples, how = by_meaning(samples, same, embedder=embedder, seed=seed)
     result = measure_samples(
         samples,
         metrics=metrics_in(metrics),
@@ -91,6 +102,10 @@ def measure(
         drop=names_in(drop),
         seed=seed,
     )
+    if how:
+        result = replace(result, settings={**result.settings, "same": how})
+        if not (quiet or json):
+            say(how)
     rows = rows_of(result.frame)
     if json:
         print_json(

@@ -41,7 +41,7 @@ def metrics(name: str | None = None, *, json: Json = False) -> int:
                 [
                     entry["name"],
                     entry["title"],
-                    f"{_words(entry['low'])} to {_words(entry['high'])}",
+                    _range(entry["low"], entry["high"]),
                     _more_means(entry),
                     _words(entry["needs"]),
                     entry["source"],
@@ -54,6 +54,18 @@ def metrics(name: str | None = None, *, json: Json = False) -> int:
 
 def _entry(metric: Any) -> dict[str, Any]:
     return {field: getattr(metric, field) for field in _FIELDS}
+
+
+def _range(low: Any, high: Any) -> str:
+    if low is None and high is None:
+        return "any"
+    if high is None:
+        return f"from {_short(low)}"
+    return f"{_short(low)} to {_short(high)}"
+
+
+def _short(bound: Any) -> str:
+    return f"{bound:.3g}" if isinstance(bound, int | float) else str(bound)
 
 
 def _more_means(entry: dict[str, Any]) -> str:

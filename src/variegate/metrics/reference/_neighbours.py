@@ -112,7 +112,7 @@ def _low_bounds(x: Floats, y: Floats, dtype: Precision) -> Iterator[tuple[int, B
     stand beside the points.
     """
     left, right = (np.einsum("id,id->i", z, z)[:, None] - _slack(z, dtype)[:, None] for z in (x, y))
-    few = np.hstack([-2 * x, left, np.ones_like(left)]).astype(dtype)
+    few: Any = np.hstack([-2 * x, left, np.ones_like(left)]).astype(dtype)
     many = np.hstack([y, np.ones_like(right), right]).astype(dtype).T
     step = max(1, _BLOCK // max(len(y), 1))
     for start in range(0, len(x), step):
