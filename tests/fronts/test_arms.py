@@ -4,11 +4,13 @@ import re
 from collections import Counter
 from pathlib import Path
 
+import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from variegate.errors import DataError, NotComparable
-from variegate.fronts import Arms, at_equal_cost
+from variegate.errors import DataError, NotComparable, UsageError
+from variegate.fronts import Arms, at_equal_cost, front
+from variegate.lab import evaluation_prompts
 from variegate.models import UniformModel
 from variegate.samples import Samples
 
@@ -197,3 +199,88 @@ def test_only_prompts_that_all_answered_are_compared():
     assert [c.kind for c in spent.cautions] == ["prompts"]
     with pytest.raises(NotComparable, match="found none"):
         at_equal_cost(Samples.from_rows([*said("a", 5, prompts="x"), *said("b", 5)]))
+
+
+TWO = """
+name = "two"
+prompts = "lab"
+model = "lab:instruct-rl"
+samples_per_prompt = 4
+variety = "gini_simpson"
+sampling = { max_tokens = 8 }
+[[methods]]
+name = "temperature"
+[[methods]]
+name = "lattice"
+sampler = { name = "arithmetic", spacing = ["1/n", "1/(n+1)"] }
+[[methods]]
+name = "hand-off"
+beside = "lab:base"
+beside_format = "raw"
+together = { name = "hand_off", after = [1, 2] }
+[[methods]]
+name = "amateur"
+beside_prompt = ""
+together = { name = "contrast", beta = 0.3 }
+"""
+
+
+def test_samplers_and_second_contexts_are_settings_like_others(tmp_path):
+    pytest.importorskip("torch")
+    path = tmp_path / "ARMS.toml"
+    path.write_text(TWO)
+    arms = Arms.read(path)
+    assert [s.arm for s in arms.settings] == [
+        "temperature",
+        "lattice (spacing 1/n)",
+        "lattice (spacing 1/(n+1))",
+        "hand-off (after 1)",
+        "hand-off (after 2)",
+        "amateur",
+    ]
+    few = [p for p in evaluation_prompts() if p.task == "lists"][:4]
+    found = front(arms, prompts=few, resamples=50)
+    assert found.refused.is_empty()
+    said = found.samples.frame
+    lattice = said.filter(pl.col("arm").str.starts_with("lattice"))
+    assert not lattice["iid"].any()
+    assert said.filter(arm="hand-off (after 1)")["cost"].null_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('sampler = "arithmetics"', "arithmetic"),
+        ('together = "handoff"', "handoff"),
+        ('together = { name = "hand_off", before = 2 }', "before"),
+    ],
+)
+def test_names_and_settings_of_samplers_that_nobody_knows_are_told(tmp_path, line, words):
+    pytest.importorskip("torch")
+    path = tmp_path / "ARMS.toml"
+    path.write_text(
+        TWO.replace('sampler = { name = "arithmetic", spacing = ["1/n", "1/(n+1)"] }', line)
+    )
+    with pytest.raises(UsageError, match=words):
+        front(path, prompts=[p for p in evaluation_prompts() if p.task == "lists"][:2])
+
+
+def test_an_endpoint_is_named_by_its_address_and_its_model(tmp_path):
+    path = tmp_path / "ARMS.toml"
+    path.write_text(TWO.replace('"lab:base"', '"http://127.0.0.1:9/v1#tiny"'))
+    assert Arms.read(path).method("hand-off").beside.name == "tiny"
+    path.write_text(TWO.replace('"lab:base"', '"http://127.0.0.1:9/v1"'))
+    with pytest.raises(DataError, match="URL#NAME"):
+        Arms.read(path)
+
+
+@pytest.mark.fault(38)
+def test_fault_38_what_an_endpoint_cannot_give_is_refused_before_any_draw(tmp_path):
+    path = tmp_path / "ARMS.toml"
+    path.write_text(
+        TWO.replace('name = "lattice"', 'name = "lattice"\nmodel = "http://127.0.0.1:9/v1#tiny"')
+    )
+    found = front(
+        path, prompts=[p for p in evaluation_prompts() if p.task == "lists"][:4], resamples=50
+    )
+    assert found.refused.filter(method="lattice")["reason"].str.contains("tier E").all()

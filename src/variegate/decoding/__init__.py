@@ -11,10 +11,12 @@ top-H) take equals by the lowest id. What lies at a threshold to within rounding
 
 `rule` makes a rule data (a name and its settings) for `Sampling(rules=...)`, and `rules` lists
 them with ranges and the access each needs. `contrast`, `steer`, `uscd`, `kl_temperature` and
-`mixture` combine several contexts. `adapters` hands rules to transformers, vLLM and endpoints.
+`mixture` combine several contexts. Whole sequences have a room of their own: `sequences` draws sets
+that know of each other and writes with two contexts at once. `adapters` hands rules to
+transformers, vLLM and endpoints.
 """
 
-from variegate.decoding import adapters
+from variegate.decoding import adapters, sequences
 from variegate.decoding._cascade import Cascade, cascade_threshold
 from variegate.decoding._combine import contrast, kl_temperature, mixture, steer, uscd
 from variegate.decoding._likelihood_utility import LikelihoodUtility, likelihood_utility
@@ -23,6 +25,7 @@ from variegate.decoding._suppress import suppress, suppression
 from variegate.decoding._temperature import entropy, entropy_temperature, temperature
 from variegate.decoding._top_h import top_h
 from variegate.decoding._truncation import epsilon, eta, min_p, top_k, top_p, typical
+from variegate.decoding.sequences import arithmetic_codes
 
 __all__ = [
     "temperature",
@@ -48,6 +51,8 @@ __all__ = [
     "TokenRule",
     "RuleEntry",
     "Parameter",
+    "sequences",
+    "arithmetic_codes",
     "adapters",
     "likelihood_utility",
     "LikelihoodUtility",

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from variegate.errors import UsageError
 from variegate.models import Format, Sampling
-from variegate.samples import did_you_mean, read_described
+from variegate.samples import did_you_mean, read_described, redact
 
 __all__ = ["Arms", "Method", "Setting"]
 
@@ -35,6 +35,8 @@ class Setting(BaseModel):
     label: str  # what differs from the method's other settings
     sampling: Mapping[str, Any] = {}
     rules: tuple[Named, ...] = ()
+    sampler: Named | None = None
+    together: Named | None = None
     asking: Named | None = None
     choosing: Named | None = None
 
@@ -59,13 +61,22 @@ class Method(BaseModel):
     Args:
         name: how it is called everywhere; one per method.
         model: a folder in Hugging Face format, ``lab:STAGE`` for a checkpoint that ships with
-            the package, or anything that keeps the `Model` protocol.
+            the package, ``URL#NAME`` for a model behind an endpoint (its key from
+            OPENAI_API_KEY), or anything that keeps the `Model` protocol.
         samples: saved outputs instead of a model: a file that `read` understands, or Samples.
             Every arm in it is a setting.
         gguf_file: the file inside the folder, where the weights are GGUF.
         format: how the model is asked; by default ``chat`` where it has a template, else ``raw``.
         sampling: settings of the draw, over those of the `Arms`.
         rules: decoding rules after the truncation: names, or tables with a name and parameters.
+        together: how a second context writes along: ``hand_off``, ``nudge``, ``baco`` or
+            ``chance``, where the context `beside` is the first, or a blend of distributions
+            (``mixture``, ``contrast``, ``kl_temperature``, ``uscd``), where it is the second.
+        beside: the model of that second context, as `model`; the same one when left out.
+        beside_format: how that is asked; by default as the arm, and raw where it cannot be.
+        beside_prompt: what it reads instead, with {prompt} where the prompt goes.
+        sampler: draws that know of each other: ``arithmetic``, ``stochastic_beam``,
+            ``diverse_beam`` or ``lookahead_tree``.
         asking: a way of asking for a set: a name, or a table with a name and parameters.
         choosing: how few are chosen of many: likewise.
         samples_per_prompt: draws per prompt, where this method needs others than the rest.
@@ -80,11 +91,16 @@ class Method(BaseModel):
     format: Format | None = None
     sampling: dict[str, Any] = {}
     rules: tuple[Any, ...] = ()
+    together: Any = None
+    beside: Any = None
+    beside_format: Format | None = None
+    beside_prompt: str | None = None
+    sampler: Any = None
     asking: Any = None
     choosing: Any = None
     samples_per_prompt: int | None = Field(default=None, ge=1)
 
-    @field_validator("model", "samples")
+    @field_validator("model", "samples", "beside")
     @classmethod
     def _resolve(cls, value: Any, info: ValidationInfo) -> Any:
         return _resolved(value, info)
@@ -94,7 +110,7 @@ class Method(BaseModel):
     def _known_sampling(cls, value: dict[str, Any]) -> dict[str, Any]:
         return _checked_sampling(value)
 
-    @field_validator("rules", "asking", "choosing")
+    @field_validator("rules", "together", "sampler", "asking", "choosing")
     @classmethod
     def _named(cls, value: Any) -> Any:
         for one in value if isinstance(value, tuple) else (value,):
@@ -106,7 +122,11 @@ class Method(BaseModel):
     def _one_source(self) -> Method:
         if self.model is not None and self.samples is not None:
             raise _told("expected either 'model' or 'samples', found both")
-        made = [n for n in ("sampling", "rules", "asking", "choosing") if getattr(self, n)]
+        made = [
+            n
+            for n in ("sampling", "rules", "together", "sampler", "asking", "choosing")
+            if getattr(self, n)
+        ]
         if self.samples is not None and made:
             raise _told(
                 "saved outputs cannot be drawn again: leave out {names}", names=", ".join(made)
@@ -124,6 +144,8 @@ class Method(BaseModel):
             axes.append((f"sampling.{key}", _swept(given, key)))
         for place, one in [
             *((f"rules.{i}", rule) for i, rule in enumerate(self.rules)),
+            ("together", self.together),
+            ("sampler", self.sampler),
             ("asking", self.asking),
             ("choosing", self.choosing),
         ]:
@@ -147,6 +169,8 @@ class Method(BaseModel):
                         for i in range(len(self.rules))
                         if (rule := _taken(at, f"rules.{i}")) is not None
                     ),
+                    together=_taken(at, "together"),
+                    sampler=_taken(at, "sampler"),
                     asking=_taken(at, "asking"),
                     choosing=_taken(at, "choosing"),
                 )
@@ -309,8 +333,22 @@ def _resolved(value: Any, info: ValidationInfo) -> Any:
             words = f"the lab has no stage {name!r}" + did_you_mean(name, known)
             raise _told("{words}", words=words.rstrip("?"))
         return stages / name
+    if str(value).startswith(("http://", "https://")):
+        return _endpoint(str(value))
     folder = (info.context or {}).get("folder", Path())
     return Path(folder) / Path(value).expanduser()
+
+
+def _endpoint(address: str) -> Any:
+    url, mark, name = address.partition("#")
+    if not (mark and name):
+        raise _told(
+            "expected the endpoint and the name of its model as URL#NAME, found {found}",
+            found=repr(redact(address)),
+        )
+    from variegate.models import endpoint_model
+
+    return endpoint_model(url, name)
 
 
 def _checked_sampling(value: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from variegate.embedding import Embedder
-from variegate.errors import DataError, UsageError
+from variegate.errors import DataError, UnknownName, UsageError
 from variegate.fronts._arms import Arms, Method, Setting
 from variegate.judging import judge
 from variegate.models import Arm, Model, collect, require
@@ -190,7 +190,7 @@ def refuse_mistakes(arms: Arms) -> None:
         missing.append(f"prompts: {arms.prompts}")
     for name in (method.name for method in arms.methods):
         method = arms.method(name)
-        for kind in ("model", "samples"):
+        for kind in ("model", "samples", "beside"):
             path = getattr(method, kind)
             if isinstance(path, Path) and not path.exists():
                 missing.append(f"{kind} of {name}: {path}")
@@ -217,6 +217,7 @@ def _prepared(
         if key not in opened:
             opened[key] = _opened(method)
         model = opened[key]
+        beside = _beside(method, model, opened)
         models[name] = {
             "name": model.name,
             "revision": model.revision,
@@ -225,7 +226,8 @@ def _prepared(
         for setting in method.settings(arms.sampling):
             steps = _steps(setting, arms.seed)
             try:
-                ready.append(_ready(setting, steps, method, model, arms))
+                speaker = _speaker(setting, method, model, beside, arms)
+                ready.append(_ready(setting, steps, method, speaker, arms))
             except UsageError as error:
                 reason = f"{error} {error.hint or ''}".strip().rstrip(".")
                 refused.append((name, setting.arm, reason))
@@ -241,6 +243,50 @@ def _opened(method: Method) -> Model:
     return transformers_model(method.model, name=method.model.name, gguf_file=method.gguf_file)
 
 
+def _beside(method: Method, model: Model, opened: dict[Any, Model]) -> Model:
+    """The model of a second context: opened once, the arm's own where none is named."""
+    if method.beside is None:
+        return model
+    if not isinstance(method.beside, Path):
+        other: Model = method.beside
+        return other
+    if (key := (method.beside, None)) not in opened:
+        opened[key] = _opened(method.model_copy(update={"model": method.beside, "gguf_file": None}))
+    return opened[key]
+
+
+def _speaker(setting: Setting, method: Method, model: Model, beside: Model, arms: Arms) -> Model:
+    """Put a second context beside a model, and a sampler of sets in front.
+
+    Raises:
+        UsageError: the model is not of the tier that takes.
+    """
+    speaker: Any = model
+    if setting.together:
+        from variegate.decoding import sequences
+
+        require(model, "F", f"{setting.together[0]!r} beside another context")
+        name, given = setting.together
+        own = sequences.Context(model=speaker)
+        other = sequences.Context(
+            model=beside,  # type: ignore[arg-type]
+            format=method.beside_format,
+            prompt=method.beside_prompt,
+        )
+        way = sequences.way_together(name, **given)
+        routed = isinstance(way, sequences.Router)
+        contexts = (other, own) if routed else (own, other)
+        speaker = sequences.together(*contexts, rule=way)
+    if setting.sampler:
+        from variegate.decoding import sequences
+
+        name, given = setting.sampler
+        require(speaker, "E", f"The sampler {name!r}")
+        n = method.samples_per_prompt or arms.samples_per_prompt
+        speaker = sequences.sampler(name, speaker, **{"n": n, **given})
+    return speaker  # type: ignore[no-any-return]
+
+
 def _steps(setting: Setting, seed: int) -> _Steps:
     """Make what a setting names; a name or a parameter that cannot be is a mistake of the file.
 
@@ -254,6 +300,13 @@ def _steps(setting: Setting, seed: int) -> _Steps:
         from variegate.decoding import rule
 
         rules = tuple(rule(name, **given) for name, given in setting.rules)
+    if setting.together or setting.sampler:
+        from variegate.decoding import sequences
+
+        if setting.together:
+            sequences.way_together(setting.together[0], **setting.together[1])
+        if setting.sampler and setting.sampler[0] not in sequences.SAMPLERS:
+            raise UnknownName("sampler", setting.sampler[0], sequences.SAMPLERS)
     if setting.asking:
         from variegate.prompting import asking as asking_by_name
 
@@ -279,7 +332,8 @@ def _ready(setting: Setting, steps: _Steps, method: Method, model: Model, arms: 
     for rule in steps.rules:
         if rule.entry.contexts != 1:
             raise UsageError(
-                f"The rule {rule.name!r} combines several contexts, and an arm of a front has one."
+                f"The rule {rule.name!r} combines several contexts.",
+                hint="Name it under 'together', with the second context under 'beside'.",
             )
         # A rule runs on the whole distribution, also one that an endpoint knows by a parameter.
         require(model, "E", f"The rule {rule.name!r}")

@@ -33,6 +33,7 @@ from variegate.decoding.sequences._blends import (
 )
 from variegate.decoding.sequences._diverse_beam import Dissimilarity, DiverseBeam, diverse_beam
 from variegate.decoding.sequences._lookahead import LookaheadTree, lookahead_tree
+from variegate.decoding.sequences._registry import SAMPLERS, sampler, way_together
 from variegate.decoding.sequences._stochastic_beam import (
     StochasticBeam,
     log_inclusion,
@@ -58,6 +59,9 @@ __all__ = [
     "Baco",
     "Chance",
     "blend",
+    "sampler",
+    "SAMPLERS",
+    "way_together",
     "generator",
     "TableModel",
     "ArithmeticSampler",
