@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from variegate.errors import UnknownName, UsageError
+from variegate.errors import ModelError, UnknownName, UsageError
 from variegate.merging import (
     Constrained,
     entropy_saliency,
@@ -199,6 +199,36 @@ def test_what_cannot_be_searched_is_refused(
         search_intervals(base, post, [Constrained(prompt="?", valid=("tea", "tea"))])
     with pytest.raises(UsageError, match="at least one prompt"):
         search_intervals(base, post, [])
+
+
+def test_more_than_a_norm_and_a_head_after_the_layers_is_refused(
+    base: TransformersModel, deep: Callable[..., TransformersModel]
+) -> None:
+    odd, one = deep(0, 4), Constrained(prompt="tell me one drink :", valid=("tea", "milk"))
+    plain = odd.model.forward
+
+    def capped(*given: object, **settings: object) -> object:
+        out = plain(*given, **settings)
+        out.logits = 3 * torch.tanh(out.logits / 3)
+        return out
+
+    odd.model.forward = capped
+    with pytest.raises(ModelError, match="norm and a head"):
+        search_intervals(deep(1, 4), odd, [one], format="raw")
+
+
+def test_nan_in_the_post_trained_model_is_told_and_in_the_base_never_chosen(
+    deep: Callable[..., TransformersModel],
+) -> None:
+    one = Constrained(prompt="tell me one drink :", valid=("tea", "milk"))
+    sound, broken = deep(0, 4), deep(1, 4)
+    with torch.no_grad():
+        broken.model.model.layers[2].mlp.up_proj.weight.fill_(math.nan)
+    with pytest.raises(ModelError, match="NaN"):
+        search_intervals(sound, broken, [one], format="raw")
+    found = search_intervals(broken, sound, [one], format="raw", floor=0.0)
+    assert not found.first <= 2 < found.end
+    assert math.isnan(found.entropy[2, 3])
 
 
 def test_the_prompts_name_every_item_they_allow_and_all_differ() -> None:
