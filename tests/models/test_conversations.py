@@ -122,3 +122,12 @@ def test_turns_reach_a_checkpoint_by_its_template_and_a_begun_answer_is_continue
         )
         said = model.render([system, user], format="chat")
         assert said == "[Be brief.\n\nName one red : ]"
+
+
+@pytest.mark.fault(18)
+def test_fault_18_half_a_surrogate_pair_from_a_backend_becomes_a_replacement():
+    model = FakeModel(answers={"Say.": {"x\ud800y": 0.5, "\ud83d\ude00": 0.5}})
+    said = {c.text for c in say(model, ["Say."] * 20, sampling=Sampling())}
+    assert said == {"x\ufffdy", "\U0001f600"}
+    rows = collect(Arm(name="a", model=model), [Prompt(prompt="Say.")], n=20).frame
+    assert set(rows["text"]) == said

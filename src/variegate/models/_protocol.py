@@ -142,6 +142,16 @@ class Completion:
     weight: float | None = None  # makes weighted sums over such a set unbiased
     cost: float | None = None  # tokens read and written for it; None where the two above say it
 
+    def __post_init__(self) -> None:
+        # JSON may bring half a surrogate pair, which no file and no prompt can hold.
+        for name in ("text", "reasoning"):
+            said = getattr(self, name)
+            try:
+                (said or "").encode()
+            except UnicodeEncodeError:
+                whole = said.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+                object.__setattr__(self, name, whole)
+
 
 class Model(Protocol):
     """Something that can speak: a checkpoint, an endpoint, a fake with known probabilities."""
