@@ -1,8 +1,8 @@
 """Every code block of the README and of docs/ runs, in a folder that holds docs/data.
 
 Python blocks of a page share their names. Of a `sh` block the lines that start with `variegate`
-run; one that should not exit with 0 says so behind a `#`. A `toml` block with stages becomes the
-LINEAGE.toml of the commands that follow it.
+run; one that should not exit with 0 says so behind a `#`. A `toml` block with stages or methods
+becomes the LINEAGE.toml or ARMS.toml of the commands that follow it.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def run_shell(example: Example) -> str | None:
 def write_lineage(example: Example) -> None:
     if "[[stages]]" in str(example.parsed):
         Path("LINEAGE.toml").write_text(str(example.parsed), encoding="utf-8")
+    if "[[methods]]" in str(example.parsed):
+        Path("ARMS.toml").write_text(str(example.parsed), encoding="utf-8")
 
 
 BLOCKS = Sybil(
