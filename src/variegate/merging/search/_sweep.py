@@ -135,7 +135,7 @@ def blended(
         ...     module.weight.item()
         0.25
     """
-    own = named(module)
+    own, kept = named(module), list(rows)
 
     def turn(point: Sequence[float]) -> None:
         if len(point) != len(knobs.names):
@@ -151,8 +151,6 @@ def blended(
             if kept and module_of(name) in ("embedding", "head"):
                 mixed[name][kept] = models[0][name][kept].to(mixed[name].dtype)
             put(own, mixed)
-
-    kept = list(rows)
 
     strange = [name for name in base if any(name not in model for model in models)]
     if strange or any(len(places) != len(models) for places in knobs.of.values()):
