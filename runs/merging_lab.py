@@ -254,7 +254,7 @@ def restoration(base: Any, post: Any, format: str, prompts: Sequence[Any]) -> di
     return {
         "chosen": {modules: (one.first, one.end) for modules, one in found.items()},
         "proxy": [float(whole.entropy[block]) for block in whole.intervals],
-        "kept": float(whole.validity[whole.first, whole.end] / whole.validity[0, 0]),
+        "valid": (float(whole.validity[0, 0]), float(whole.validity[whole.first, whole.end])),
         "nats": (float(whole.entropy[0, 0]), float(whole.entropy[whole.first, whole.end])),
         "saliency": entropy_saliency(base, post, asked, format=form).layers,
         "alone": [float(whole.entropy[i, i + 1] - whole.entropy[0, 0]) for i in range(4)],
@@ -415,8 +415,9 @@ def page_of(about: Mapping[str, Any]) -> tuple[list[str], list[list[str]], list[
         "",
         *table(HEADER, arm_rows(arms, shown, tasks)),
         f"Restoration: the proxy takes {'no layer' if first == end else block} "
-        f"({about['nats'][0]:.3f} to {about['nats'][1]:.3f} nats at {about['kept']:.0%} of the "
-        f"validity). Its ranking of the 11 blocks against sampled variety: rank correlation "
+        f"({about['nats'][0]:.3f} to {about['nats'][1]:.3f} nats, validity "
+        f"{about['valid'][0]:.3f} to {about['valid'][1]:.3f}). Its ranking of the 11 blocks "
+        f"against sampled variety: rank correlation "
         f"{told(same.value, same.low, same.high)} on the tasks it asks from, "
         f"{told(every.value, every.low, every.high)} on all. First step of every layer towards "
         f"the base: {', '.join(f'{v:+.3f}' for v in about['saliency'])} nats; the whole layer "
