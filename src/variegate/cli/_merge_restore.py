@@ -73,6 +73,8 @@ def restore(
         recipe = _recipe(base, post, found.first, found.end, modules)
         with Progress(quiet=quiet) as progress:
             merge(recipe, out, progress=lambda done, total, file: progress(done, total, file))
+    if found.note:
+        say(f"careful: {found.note}")
     if json:
         print_json(
             "merge restore", first=found.first, end=found.end,

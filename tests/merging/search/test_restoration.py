@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from variegate.errors import ModelError, UnknownName, UsageError
+from variegate.lab import lab_lineage
 from variegate.merging import (
     Constrained,
     entropy_saliency,
@@ -21,8 +22,9 @@ from variegate.merging import (
     swapped,
 )
 from variegate.merging.search._constrained import logits_of, questions, spread
-from variegate.models import TransformersModel
+from variegate.models import TransformersModel, transformers_model
 
+CHECKPOINTS = lab_lineage().parent / "checkpoints"
 Weights = dict[str, torch.Tensor]
 
 
@@ -183,6 +185,14 @@ def test_layer_passes_are_counted_and_at_least_two_and_a_half_times_fewer(
     q, h = naive(base, post, asked[:3])
     np.testing.assert_allclose(found.validity, q, atol=1e-4)
     np.testing.assert_allclose(found.entropy, h, atol=1e-3)
+
+
+def test_a_model_that_does_not_answer_with_its_next_token_is_told(
+    base: TransformersModel, post: TransformersModel, asked: tuple[Constrained, ...]
+) -> None:
+    reasons = transformers_model(CHECKPOINTS / "think-rl", device="cpu")
+    assert "does not answer" in search_intervals(base, reasons, asked).note
+    assert not search_intervals(base, post, asked).note
 
 
 def test_what_cannot_be_searched_is_refused(

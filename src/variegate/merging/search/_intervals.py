@@ -28,6 +28,7 @@ __all__ = ["IntervalSearch", "proxy_agreement", "search_intervals"]
 Floats = NDArray[np.float64]
 
 BUDGET = 2**29  # bytes of activations at a time
+TRUSTED = 0.5  # validity of the post-trained model below which its next token is no answer
 CLOSE = 1e-3  # logits of one path computed in two ways, as a share of the largest
 
 
@@ -46,6 +47,7 @@ class IntervalSearch:
         layer_passes: layers a prompt went through, for all blocks.
         naive_passes: what a forward pass for every block would have taken.
         settings: floor, modules, format, prompts.
+        note: why the choice should not be trusted; empty where nothing speaks against it.
     """
 
     first: int
@@ -57,6 +59,7 @@ class IntervalSearch:
     layer_passes: int
     naive_passes: int
     settings: dict[str, Any]
+    note: str = ""
 
     @property
     def intervals(self) -> list[tuple[int, int]]:
@@ -159,6 +162,10 @@ def search_intervals(
             "base": base.revision,
             "post": post.revision,
         },
+        note=""
+        if validity[0, 0] >= TRUSTED
+        else f"{post.name} says a valid item in {validity[0, 0]:.2g} of the cases only: the proxy "
+        "asks something that it does not answer with its next token",
     )
 
 
