@@ -226,7 +226,7 @@ def page(found: Front, options: argparse.Namespace, *, seconds: float) -> list[s
         lines += ["", "## Not compared", ""]
         lines += [f"- {r['arm']}: {r['reason']}." for r in found.refused.iter_rows(named=True)]
     lines += ["", "## Read with care", ""]
-    lines += [f"- {c.where}: {c.count} of {c.total}. {c.text}" for c in grouped(found)]
+    lines += [f"- {text}" for text in cautions(found)]
     lines += [
         "",
         "## How it was made",
@@ -247,8 +247,8 @@ def page(found: Front, options: argparse.Namespace, *, seconds: float) -> list[s
 
 def picture(found: Front) -> altair.LayerChart:
     """Every setting; the chosen ones named, with their intervals."""
-    chosen = altair.Chart(found.methods.select("method", "quality", "quality_low", "quality_high",
-                                               "variety", "variety_low", "variety_high"))  # fmt: skip
+    ends = [f"{axis}{end}" for axis in ("quality", "variety") for end in ("", "_low", "_high")]
+    chosen = altair.Chart(found.methods.select("method", *ends))
     x = altair.X("quality", title="right", scale=altair.Scale(zero=False))
     y = altair.Y("variety", title="two answers differ", scale=altair.Scale(zero=False))
     faint = altair.Chart(found.points.select("arm", "quality", "variety"))
@@ -261,9 +261,18 @@ def picture(found: Front) -> altair.LayerChart:
     ).properties(width=620, height=420, background="white")
 
 
-def grouped(found: Front) -> list[Any]:
-    """Cautions, those that a set is designed left out: here most are."""
-    return [c for c in found.cautions if c.kind not in ("designed", "length", "truncated")]
+def cautions(found: Front) -> list[str]:
+    """What must be known; that outputs were cut and sets are designed is said once, not by arm."""
+    frame = found.samples.frame
+    cut, empty = ((frame["finish"] == kind).mean() for kind in ("length", "empty"))
+    text = (
+        f"{cut:.0%} of the outputs were cut at {LENGTH} tokens: the question is which name stands "
+    )
+    said = [f"{text}in them first. {empty:.0%} are empty."]
+    for caution in found.cautions:
+        if caution.kind in ("failed", "prompts", "reference", "tuning", "unpaid", "unspent"):
+            said.append(f"{caution.where} ({caution.count} of {caution.total}): {caution.text}")
+    return said
 
 
 def levels(found: Front, metric: str) -> dict[str, float]:
