@@ -219,7 +219,7 @@ def main() -> None:
 
 
 def on_fronts(samples: Samples, *, seed: int) -> dict[str, Front]:
-    """Between the weights against temperature at both ends: right answers across, then right ones in style."""
+    """Between the weights against temperature at both ends: right across, then right in style."""
     arms = samples.frame["arm"].unique(maintain_order=True).to_list()
     ends = ("coefficient 0", "coefficient 1")
     inside = [a for a in arms if a.startswith("coefficient") and a not in ends]
