@@ -120,10 +120,13 @@ class Arms:
         least = min(row["tokens"] for row in self.rows)
         for row, said in zip(self.rows, self.said, strict=True):
             k = max(1, int(10 * least / row["tokens"] + 0.5))
-            frame = measure(said, metrics=["distinct_at_k"], k=k, resamples=RESAMPLES).frame
-            (level,) = frame.filter(pl.col("task") == "all").iter_rows(named=True)
-            row |= {"draws_at_equal_tokens": k, "distinct": level["value"],
-                    "distinct_low": level["low"], "distinct_high": level["high"]}  # fmt: skip
+            names = {"distinct_at_k": "distinct", "unique_correct_at_k": "distinct_right"}
+            frame = measure(said, metrics=list(names), k=k, resamples=RESAMPLES).frame
+            row["draws_at_equal_tokens"] = k
+            for found in frame.filter(pl.col("task") == "all").iter_rows(named=True):
+                name = names[found["metric"]]
+                row |= {name: found["value"], f"{name}_low": found["low"],
+                        f"{name}_high": found["high"]}  # fmt: skip
 
 
 def calibration(said: Samples, prompts: Sequence[Any]) -> dict[str, float]:
@@ -375,12 +378,13 @@ def arm_rows(arms: Arms, places: Sequence[int], tasks: np.ndarray) -> list[list[
     return [
         [arms.rows[i]["arm"], level(arms.rows[i], "accuracy"), level(arms.rows[i], "gini_simpson"),
          f"{level(arms.rows[i], 'distinct')} of {arms.rows[i]['draws_at_equal_tokens']}",
+         level(arms.rows[i], "distinct_right"),
          f"{arms.rows[i]['ece']:.3f} / {arms.rows[i]['ece_debiased']:.3f}", f"{chance[i]:.2f}"]
         for i in places
     ]  # fmt: skip
 
 
-HEADER = ["arm", "accuracy", "gini_simpson", "distinct at equal tokens",
+HEADER = ["arm", "accuracy", "gini_simpson", "distinct at equal tokens", "of these right",
           "ECE plain / debiased", "on the front"]  # fmt: skip
 KINDS = ("interpolation", "restoration", "fisher", "blocks")
 
@@ -506,15 +510,14 @@ def main() -> None:
         *table(["checkpoint", "temperature alone", *KINDS], gained),
         "## Every checkpoint",
         "",
-        "Distinct counts different answers among the draws that the tokens of the cheapest arm's "
-        "10 draws pay for, prompts included. ECE holds the share of a model's favourite answer "
-        "against how often the world gives that answer. On the front: share of resamples of the "
-        "prompts in which no other arm of the section is at least as good on accuracy and "
-        "gini_simpson.",
+        "Distinct counts different answers, and among them right ones, in as many draws as the "
+        "tokens of the cheapest arm's 10 pay for, prompts included. ECE holds the share of a "
+        "model's favourite answer against how often the world gives that answer. On the front: "
+        "share of resamples of the prompts in which no other arm is at least as good on both axes.",
         "",
         *sections,
     ]
-    print("\n".join(lines[:60]))
+    print("\n".join(lines))
     if settings.out:
         settings.out.parent.mkdir(parents=True, exist_ok=True)
         text = "\n".join([*lines, *_reading(settings.out)]).rstrip() + "\n"
