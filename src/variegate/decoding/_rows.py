@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import array_api_compat
+import numpy as np
 
 from variegate.errors import DataError, UsageError
 
@@ -34,7 +35,8 @@ Array = Any
 SLACK = 1e-12
 """A token at a threshold, or a mass that reaches its target, counts to within rounding."""
 
-_HALVINGS = 12
+_WIDE = 2048  # a row of fewer tokens is sorted sooner than it is counted
+_FEW, _BINS = 128, 1024
 _LOWEST = -1e300  # below every log-probability that is one, above -inf
 _EMPTY = -800.0  # exp of it is 0 in float64, and 0 · -800 is 0 where 0 · -inf is NaN
 
@@ -96,6 +98,11 @@ class Rows:
             f"at tokens {', '.join(map(str, places))}.",
             hint="The model's weights or a rule before this one are broken.",
         )
+
+    @property
+    def wide(self) -> bool:
+        """Whether `reach` is for these rows; the rest are sorted, and all that stay torch."""
+        return self.shape[-1] > _WIDE and isinstance(self.lp, np.ndarray)
 
     def back(self, lp: Array) -> Array:
         """The table in the shape and kind that was given."""
@@ -215,17 +222,14 @@ class Head:
     complete: bool
 
 
-def heads(rows: Rows, *sizes: int, whole: bool = True) -> Iterator[Head]:
+def heads(rows: Rows, *sizes: int) -> Iterator[Head]:
     """Heads of at least so many tokens, and then whole rows, until the caller has enough.
 
-    A rule that looks at the first tokens only need not sort the vocabulary; without `whole`, a
-    vocabulary above 8192 is never sorted.
+    A rule that looks at the first tokens only need not sort the vocabulary.
     """
     for size in sizes or (128, 2048):
         if 4 * size <= rows.lp.shape[-1]:
             yield _head(rows, size)
-    if not whole and rows.lp.shape[-1] > 8192:
-        return
     xp = rows.xp
     yield Head(
         ordered=xp.sort(rows.lp, axis=-1, descending=True),
@@ -269,8 +273,8 @@ def cut(rows: Rows, head: Head, count: Array) -> Array:
 def reach(rows: Rows, key: Array, target: float, high: Array) -> tuple[Array, Array]:
     """Where the mass of the tokens with the smallest keys (R, V) reaches a target.
 
-    Halving finds the place but for a few tokens, and only those are sorted: for flat rows, whose
-    head is most of the vocabulary.
+    A histogram of the keys finds the bin that crosses, and only its tokens are sorted. For wide
+    rows: a row at a time, in numpy.
 
     Args:
         rows: the distributions.
@@ -281,26 +285,30 @@ def reach(rows: Rows, key: Array, target: float, high: Array) -> tuple[Array, Ar
     Returns:
         The key of the token that crosses, and how many tokens of that key it takes, (R, 1).
     """
-    xp = rows.xp
-    p = xp.exp(rows.lp)
+    found = []
+    for lp, keys, end in zip(rows.lp, key, high, strict=True):
+        near = np.flatnonzero(keys <= end)
+        p = np.exp(lp[near])
+        if p.sum() < target:  # the row's own mass is not 1: every token counts
+            near = np.flatnonzero(keys < np.inf)
+            p = np.exp(lp[near])
+        found.append(_crossing(keys[near], p, target - SLACK))
+    last, room = zip(*found, strict=True)
+    return np.array(last)[:, None], np.array(room)[:, None]
 
-    def mass(end: Array) -> Array:
-        return xp.sum(xp.where(key <= end, p, 0.0), axis=-1, keepdims=True)
 
-    low = xp.full_like(high, -1.0)
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        reached = mass(middle) >= target - SLACK
-        low, high = xp.where(reached, low, middle), xp.where(reached, middle, high)
-    inside = _Kept(rows, (key > low) & (key <= high))
-    # Padding has probability 0 and the key inf: it comes last and adds nothing.
-    probabilities = xp.exp(inside.table())
-    inside.values = -xp.reshape(key, (-1,))[inside.flat]
-    keys = -inside.table()
-    order = xp.argsort(keys, axis=-1)
-    keys = xp.take_along_axis(keys, order, axis=-1)
-    sums = xp.cumulative_sum(xp.take_along_axis(probabilities, order, axis=-1), axis=-1)
-    place = xp.count_nonzero(mass(low) + sums < target - SLACK, axis=-1)[:, None]
-    place = xp.minimum(place, inside.counts[:, None] - 1)
-    last = xp.take_along_axis(keys, place, axis=-1)
-    return last, place + 1 - xp.count_nonzero(keys < last, axis=-1)[:, None]
+def _crossing(keys: Array, p: Array, target: float) -> tuple[float, int]:
+    below = 0.0
+    while len(keys) > _FEW and (width := keys.max() - (low := keys.min())) > 0:
+        # In [0, _BINS], and both ends are taken: every turn leaves fewer tokens.
+        bins = ((keys - low) / width * _BINS).astype(np.intp)
+        mass = below + np.cumsum(np.bincount(bins, weights=p))
+        place = min(int(mass.searchsorted(target)), len(mass) - 1)
+        below = mass[place - 1] if place else below
+        inside = np.flatnonzero(bins == place)
+        keys, p = keys[inside], p[inside]
+    order = np.argsort(keys, kind="stable")
+    mass = below + np.cumsum(p[order])
+    place = min(int(mass.searchsorted(target)), len(mass) - 1)
+    keys = keys[order]
+    return keys[place], place + 1 - int(keys.searchsorted(keys[place]))

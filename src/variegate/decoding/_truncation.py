@@ -73,17 +73,19 @@ def top_p(lp: Array, *, top_p: float) -> Array:
     if rows.empty or top_p == 1:
         return lp
     xp = rows.xp
-    for head in heads(rows, whole=False):
+    if rows.wide:
+        key = -rows.lp
+        last, room = reach(rows, key, top_p, _enough(rows, top_p))
+        equal = key == last
+        if bool(xp.any(xp.count_nonzero(equal, axis=-1)[:, None] > room)):
+            equal &= xp.cumulative_sum(xp.astype(equal, xp.int64), axis=-1) <= room
+        return keep(rows, (key < last) | equal)
+    for head in heads(rows):
         p = xp.exp(head.ordered)
         mass = xp.cumulative_sum(p, axis=-1)
         if head.complete or bool(xp.all(mass[:, -1] >= top_p)):
-            return cut(rows, head, xp.count_nonzero(mass - p < top_p - SLACK, axis=-1))
-    key = -rows.lp
-    last, room = reach(rows, key, top_p, _enough(rows, top_p))
-    equal = key == last
-    if bool(xp.any(xp.count_nonzero(equal, axis=-1)[:, None] > room)):
-        equal &= xp.cumulative_sum(xp.astype(equal, xp.int64), axis=-1) <= room
-    return keep(rows, (key < last) | equal)
+            break
+    return cut(rows, head, xp.count_nonzero(mass - p < top_p - SLACK, axis=-1))
 
 
 def min_p(lp: Array, *, min_p: float) -> Array:
@@ -217,13 +219,16 @@ def typical(lp: Array, *, tau: float) -> Array:
     xp = rows.xp
     surprise = entropies(rows)
     distance = xp.abs(rows.lp + surprise)
-    for head in heads(rows, whole=False):
+    if rows.wide:
+        # Surprise from 0 to what is enough is at most this far away.
+        high = xp.maximum(surprise + 1e-6, _enough(rows, tau) - surprise)
+        far, _ = reach(rows, distance, tau, high)
+        return keep(rows, distance <= far + SLACK)
+    for head in heads(rows):
         far = _farthest(rows, head, surprise, tau)
         # A token outside is less likely than the bound: farther away than anything kept.
         if head.complete or bool(xp.all(far <= -head.bound - surprise)):
             break
-    else:
-        far, _ = reach(rows, distance, tau, _enough(rows, tau) + surprise)
     return keep(rows, distance <= far + SLACK)
 
 
