@@ -80,6 +80,8 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "quality NaN for some": said(["a", "b"], ["c", "d"], quality=[NAN, 1.0, NAN]),
     "quality infinite": said(["a", "b"], ["c", "d"], quality=[math.inf, 1.0]),
     "quality huge": said(["a", "b"], ["c", "d"], quality=[1e200, -1e200]),
+    "quality huge throughout": said(["a", "b"], ["c", "d"], quality=[1e300]),
+    "quality beyond sums": said(["a", "b"], ["c", "d"], quality=[1e308]),
     "entropies NaN": said(["a", "b"], ["c", "d"], token_entropies=[[NAN, NAN]]),
     "entropies NaN for some": said(["a", "b"], ["c", "d"], token_entropies=[[NAN, 0.5], [1.0]]),
     "entropies null for some": said(["a", "b"], ["c", "d"], token_entropies=[[None, 0.5], [1.0]]),
@@ -148,6 +150,7 @@ REFUSED = {
     "nothing": metric_names(),
     "only errors": metric_names(),
     "quality infinite": ("quality", "utility_at_k"),
+    "quality beyond sums": ("quality", "utility_at_k"),
     "logprob infinite": ("ece",),
     "logprob positive": ("ece",),
     **{

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 
 __all__ = [
@@ -237,7 +238,7 @@ def _pair(p: ArrayLike, q: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def _probabilities(values: ArrayLike) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
+    array = numbers(values, "values", largest=1e150)
     if array.ndim == 0 or array.shape[-1] == 0:
         raise UsageError(f"Expected probabilities of shape (..., V), got {array.shape}.")
     if not np.isfinite(array).all() or (array < 0).any():

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import DataError, UsageError
 
 __all__ = ["squared_distances", "two_sets"]
@@ -83,7 +84,7 @@ def squared_distances(x: Floats, y: Floats) -> Iterator[tuple[int, Floats]]:
 
 
 def _points(values: ArrayLike, least: int) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
+    array = numbers(values, "values", largest=1e150)
     if array.ndim == 1:
         array = array[:, None]
     if array.ndim != 2 or array.shape[1] == 0:

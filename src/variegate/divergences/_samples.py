@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from variegate.errors import UnknownName
+from variegate._numbers import numbers
+from variegate.errors import UnknownName, UsageError
 
 __all__ = ["kl_samples"]
 
@@ -45,7 +46,13 @@ def kl_samples(logp: ArrayLike, logq: ArrayLike, *, estimator: str = "k3") -> ND
 
     Reference: Schulman 2020, http://joschu.net/blog/kl-approx.html
     """
-    d = np.asarray(logp, dtype=np.float64) - np.asarray(logq, dtype=np.float64)
+    own, other = numbers(logp, "logp"), numbers(logq, "logq")
+    if own.shape != other.shape:
+        raise UsageError(
+            f"Expected log-probabilities of one shape, got {own.shape} and {other.shape}."
+        )
+    with np.errstate(invalid="ignore"):  # impossible under both: no difference to speak of
+        d = own - other
     match estimator:
         case "k1":
             return d

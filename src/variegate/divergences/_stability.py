@@ -9,6 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 
 __all__ = ["StabilityIndex", "psi"]
@@ -124,7 +125,7 @@ def _variance(p: Floats, values: Floats) -> float:
 
 
 def _counts(values: ArrayLike) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
+    array = numbers(values, "values", largest=1e150)
     if array.ndim != 1:
         raise UsageError(f"Expected counts of shape (B,), got {array.shape}.")
     if not np.isfinite(array).all() or (array < 0).any() or array.sum() == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 
 __all__ = ["similarity_floor"]
@@ -32,7 +33,7 @@ def similarity_floor(features: ArrayLike, prompt_index: ArrayLike) -> float:
         >>> similarity_floor([[1, 0], [1, 0], [0, 1], [0, 1]], [0, 0, 1, 1])
         0.0
     """
-    rows = np.asarray(features, dtype=np.float64)
+    rows = numbers(features, "features")
     labels = np.asarray(prompt_index)
     if rows.ndim != 2 or labels.shape != rows.shape[:1]:
         raise UsageError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 
 __all__ = ["attend", "redundancy"]
@@ -64,7 +65,7 @@ def redundancy(features: ArrayLike, *, temperature: float = 0.1) -> Floats:
 
 
 def _attention(features: ArrayLike, temperature: float) -> tuple[Floats, Floats]:
-    x = np.asarray(features, dtype=np.float64)
+    x = numbers(features, "features", largest=1e150)
     if x.ndim < 2 or not np.isfinite(x).all() or not temperature > 0:
         raise UsageError(
             f"Expected finite features (..., n, d) and a temperature above 0, got {x.shape} and "

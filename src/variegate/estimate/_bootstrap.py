@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import NotComparable
 from variegate.estimate._resample import (
     as_columns,
@@ -103,7 +104,7 @@ def paired(
         >>> paired([0.5, 0.75, 1.0], [0.25, 0.5, 0.75]).value
         0.25
     """
-    left, right = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    left, right = numbers(a, "values"), numbers(b, "values")
     if left.shape != right.shape or left.ndim != 1:
         raise NotComparable(
             f"Expected two vectors over the same prompts, got {left.shape} and {right.shape}.",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 from variegate.estimate._result import Estimate
 
@@ -41,7 +42,7 @@ def jackknife(leave_one_out: ArrayLike, *, value: float, level: float = 0.95) ->
     """
     from scipy.special import stdtrit
 
-    values = np.asarray(leave_one_out, dtype=np.float64)
+    values = numbers(leave_one_out, "leave one out")
     if values.ndim != 1 or not np.isfinite(values).all():
         raise UsageError(f"Expected a finite vector of leave-one-out values, got {values.shape}.")
     n = len(values)

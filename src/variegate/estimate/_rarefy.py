@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 
 __all__ = ["inclusion", "rarefy"]
@@ -36,7 +37,13 @@ def inclusion(n: ArrayLike, c: ArrayLike, k: int) -> Floats:
         >>> inclusion([4, 4], [0, 4], 4).tolist()
         [0.0, 1.0]
     """
-    total, marked = np.broadcast_arrays(_whole(n, "n"), _whole(c, "c"))
+    whole = _whole(n, "n"), _whole(c, "c")
+    try:
+        total, marked = np.broadcast_arrays(*whole)
+    except ValueError:
+        raise UsageError(
+            f"Expected n and c of shapes that fit, got {whole[0].shape} and {whole[1].shape}."
+        ) from None
     _check_k(total, k)
     if (marked > total).any():
         i = np.unravel_index(int(np.argmax(marked > total)), total.shape)
@@ -83,7 +90,7 @@ def rarefy(class_counts: ArrayLike, *, k: int) -> Floats:
 
 
 def _whole(values: ArrayLike, name: str) -> Floats:
-    array = np.asarray(values, dtype=np.float64)
+    array = numbers(values, name, largest=2.0**53)
     if not (np.isfinite(array).all() and (array >= 0).all() and (array == np.floor(array)).all()):
         raise UsageError(f"Expected whole numbers of at least 0 for {name}, got {array.ravel()}.")
     return array

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 
 __all__ = ["interval", "resampled_means", "stratum_means"]
@@ -117,7 +118,7 @@ def interval(resampled: ArrayLike, *, level: float = 0.95) -> tuple[Floats, Floa
     """
     if not 0 < level < 1:
         raise UsageError(f"Expected a level between 0 and 1, got {level}.")
-    array = np.asarray(resampled, dtype=np.float64)
+    array = numbers(resampled, "resampled")
     ends = [(1 - level) / 2, (1 + level) / 2]
     missing = np.isnan(array)
     if not missing.any():
@@ -138,7 +139,7 @@ def macro_mean(means: Floats, *, alive: NDArray[np.bool_]) -> Floats:
 
 def as_columns(values: ArrayLike) -> Floats:
     """(P, M) table of doubles from (P,) or (P, M); infinities are refused."""
-    table = np.asarray(values, dtype=np.float64)
+    table = numbers(values, "values")
     if table.ndim == 1:
         table = table[:, None]
     if table.ndim != 2:

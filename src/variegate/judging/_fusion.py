@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 
 __all__ = ["FusedVerdict", "fuse_judges"]
@@ -52,7 +53,7 @@ def fuse_judges(evidence: ArrayLike, *, enough: float = 0.0) -> FusedVerdict:
         Li 2022, Trustworthy long-tailed classification; Han 2021,
         https://arxiv.org/abs/2102.02051, for the rule
     """
-    e = np.asarray(evidence, dtype=np.float64)
+    e = numbers(evidence, "evidence")
     if e.ndim != 3 or not len(e) or e.shape[2] < 2:
         raise UsageError(f"Expected evidence (judges, items, verdicts), got {e.shape}.")
     if not np.isfinite(e).all() or e.min(initial=0) < 0:

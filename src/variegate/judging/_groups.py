@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 
 __all__ = ["GroupReport", "bargain", "by_group"]
@@ -76,7 +77,7 @@ def bargain(utilities: ArrayLike, *, disagreement: ArrayLike | float = 0.0) -> i
         Nash 1950, https://doi.org/10.2307/1907266
     """
     u = _table(utilities)
-    gains = u - np.asarray(disagreement, dtype=np.float64)
+    gains = u - numbers(disagreement, "disagreement", largest=1e150)
     fair = (gains > 0).all(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         product = np.where(fair, np.log(np.where(gains > 0, gains, 1)).sum(axis=1), -np.inf)
@@ -86,7 +87,7 @@ def bargain(utilities: ArrayLike, *, disagreement: ArrayLike | float = 0.0) -> i
 
 
 def _table(utilities: ArrayLike) -> NDArray[np.float64]:
-    u = np.asarray(utilities, dtype=np.float64)
+    u = numbers(utilities, "utilities", largest=1e150)
     if u.ndim != 2 or not u.size or not np.isfinite(u).all() or u.min() < 0:
         raise UsageError(
             f"Expected finite utilities (options, groups) of at least 0, got shape {u.shape}."

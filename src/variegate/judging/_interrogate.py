@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import ArrayLike
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 from variegate.estimate import Estimate, paired
 
@@ -61,7 +61,7 @@ def judge_gap(
         West 2023, https://arxiv.org/abs/2311.00059
     """
     writes, *others = (
-        np.asarray(row, dtype=np.float64)
+        numbers(row, "row")
         for row in (generates, selects, *(() if interrogates is None else (interrogates,)))
     )
     for row in (writes, *others):

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from typing import Literal
 
+from variegate.errors import UsageError
+
 __all__ = ["normalise"]
 
 # Marks without a shape: direction marks, zero-width space, byte order mark, soft hyphen. The
@@ -48,6 +50,8 @@ def normalise(
         >>> normalise("-3.50") == normalise("\u22123.50")
         True
     """
+    if not isinstance(text, str):
+        raise UsageError(f"Expected a text, got {text!r:.60}.")
     text = unicodedata.normalize(form, _INVISIBLE.sub("", text)).translate(_MINUS)
     if casefold:
         text = unicodedata.normalize(form, text.casefold())

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import as_array
 from variegate.errors import UsageError
 
 __all__ = ["Bools", "as_relation", "as_similarity"]
@@ -54,7 +55,7 @@ def as_similarity(matrix: ArrayLike) -> NDArray[np.floating]:
 
 
 def _square(matrix: ArrayLike, *, name: str) -> NDArray[Any]:
-    array = np.asarray(matrix)
+    array = as_array(matrix, name)
     if array.size == 0:
         array = array.reshape(0, 0)
     if array.ndim != 2 or array.shape[0] != array.shape[1]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 
 __all__ = ["ThresholdInconsistency", "threshold_inconsistency"]
@@ -57,7 +58,7 @@ def threshold_inconsistency(
         Zhang 2023, https://arxiv.org/abs/2307.04047
     """
     s, equal, names = np.asarray(similarity, float), np.asarray(same, bool), np.asarray(topics)
-    d = np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
+    d = np.atleast_1d(numbers(thresholds, "thresholds"))
     if not (s.ndim == 1 and s.shape == equal.shape == names.shape) or not len(d):
         raise UsageError(
             f"Expected a similarity, a truth and a topic a pair, got {s.shape}, {equal.shape} and "

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import DataError, UsageError
 
 __all__ = ["cosine_kernel", "finite", "refuse_bad", "unit_and_blank", "unit_rows"]
@@ -16,7 +17,7 @@ Floats = NDArray[np.float64]
 
 def finite(values: ArrayLike | None, name: str, *, axes: int = 1) -> Floats:
     """As float64, or a DataError that lists the first items with NaN or Inf."""
-    array = np.asarray(values, dtype=np.float64)
+    array = numbers(values, name)
     refuse_bad(array, name, axes=axes)
     return array
 
@@ -28,6 +29,8 @@ def refuse_bad(array: NDArray[Any], name: str, *, axes: int = 1) -> None:
         total = array.sum(dtype=np.float64)
     if np.isfinite(total) or np.isfinite(array).all():
         return
+    if array.ndim < axes:
+        raise DataError(f"Expected finite {name}, got NaN or Inf.")
     bad = np.argwhere(~np.isfinite(array))
     where = np.unique(bad[:, : array.ndim - axes + 1], axis=0)
     first = [tuple(map(int, w)) if len(w) > 1 else int(w[0]) for w in where[:5]]
@@ -46,6 +49,8 @@ def unit_rows(features: Any) -> Floats:
 def unit_and_blank(features: NDArray[Any]) -> tuple[Floats, NDArray[np.bool_]]:
     """As `unit_rows`, and which rows are zeros; a row with NaN or Inf holds NaN."""
     rows = np.array(features, dtype=np.float64)
+    if rows.ndim < 2:
+        raise UsageError(f"Expected features of shape (..., n, d), got {rows.shape}.")
     with np.errstate(over="ignore"):
         squares = np.einsum("...i,...i->...", rows, rows)
     odd = ~((squares > 1e-200) & (squares < 1e200))

@@ -99,8 +99,8 @@ def _counts(groups: Groups, members: NDArray[np.bool_], arm: str) -> list[Cautio
         found.append(
             Caution(
                 kind="unequal-n", where=arm, count=fewer, total=len(n),
-                text=f"{fewer} of {len(n)} prompts of {arm} have fewer outputs than the {most} of "
-                "the others; metrics that grow with n mix the two.",
+                text=f"{fewer} of {len(n)} prompts of {arm} have fewer outputs than the largest, "
+                f"which has {most}; metrics that grow with n are a mean over unequal n.",
             )
         )  # fmt: skip
     if len(n) < _FEW_PROMPTS:

@@ -21,7 +21,7 @@ __all__ = ["Groups", "outputs_only"]
 
 Ints = NDArray[np.int64]
 
-
+_LARGEST = 1e300  # of a quality: ten million of them still have a sum
 _DOUBTFUL = ("empty", "filter", "length")  # outputs that a policy may leave out
 
 
@@ -150,13 +150,14 @@ class Groups:
     def quality(self) -> NDArray[np.float64]:
         """Quality of each row; NaN where unknown."""
         values = self.frame["quality"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-        if np.isinf(values).any():
+        if (beyond := np.abs(values) > _LARGEST).any():
             arm, task, prompt_id, sample = self.frame.select(
                 "arm", "task", "prompt_id", "sample"
-            ).row(int(np.isinf(values).argmax()))
+            ).row(first := int(beyond.argmax()))
             raise DataError(
-                f"Expected a finite quality, got Inf for {int(np.isinf(values).sum())} outputs, "
-                f"first for sample {sample} of prompt {prompt_id!r} (arm {arm!r}, task {task!r}).",
+                f"Expected a finite quality of which sums are finite too, got {values[first]:g} "
+                f"and the like for {int(beyond.sum())} outputs, first for sample {sample} of "
+                f"prompt {prompt_id!r} (arm {arm!r}, task {task!r}).",
                 hint="Say null where the quality of an output is unknown.",
             )
         return values

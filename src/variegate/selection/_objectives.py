@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import DataError, UsageError
 
 __all__ = ["Dispersion", "FacilityLocation", "KCenter", "LogDeterminant", "Objective", "rows_of"]
@@ -32,7 +33,7 @@ class Objective(Protocol):
 
 def rows_of(features: ArrayLike) -> Floats:
     """Check features (n, d) and scale them to rows of length 1; rows of zeros stay zeros."""
-    x = np.asarray(features, dtype=np.float64)
+    x = numbers(features, "features")
     if x.ndim != 2:
         raise UsageError(f"Expected features of shape (n, d), got {x.shape}.")
     if not np.isfinite(x).all():
@@ -132,13 +133,13 @@ class LogDeterminant:
             self.x = rows_of(features if features is not None else [])
             n = len(self.x)
         else:
-            self.kernel = np.asarray(kernel, dtype=np.float64)
+            self.kernel = numbers(kernel, "kernel")
             n = len(self.kernel)
             if self.kernel.shape != (n, n) or not np.allclose(self.kernel, self.kernel.T):
                 raise UsageError(f"Expected a symmetric kernel, got shape {self.kernel.shape}.")
             if not np.isfinite(self.kernel).all():
                 raise DataError("Expected a finite kernel, got NaN or Inf in it.")
-        q = np.ones(n) if quality is None else np.asarray(quality, dtype=np.float64)
+        q = np.ones(n) if quality is None else numbers(quality, "quality")
         if q.shape != (n,) or not (q > 0).all() or not np.isfinite(q).all():
             raise UsageError(f"Expected {n} positive qualities, got {q.shape}.")
         if self.kernel is None:
@@ -195,7 +196,7 @@ class KCenter:
 
     def __init__(self, features: ArrayLike) -> None:
         rows_of(features)  # the checks
-        self.x = np.asarray(features, dtype=np.float64)
+        self.x = numbers(features, "features")
         self.nearest: Floats | None = None
 
     def gains(self) -> Floats:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from variegate._numbers import numbers
 from variegate.errors import UnknownName, UsageError
 from variegate.selection._greedy import greedy
 from variegate.selection._objectives import (
@@ -82,7 +83,7 @@ def select(
     if quality is None:
         found = greedy(made, k, optimizer=optimizer)  # type: ignore[arg-type]
         return replace(found, settings=settings)
-    q = np.asarray(quality, dtype=np.float64)
+    q = numbers(quality, "quality")
     if q.ndim != 1 or not np.isfinite(q).all():
         raise UsageError(f"Expected a finite quality a row, got shape {q.shape}.")
     q = (q - q.min(initial=0)) / (np.ptp(q) or 1) if len(q) else q

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from variegate._numbers import counted, numbers
 from variegate.errors import UsageError
 from variegate.metrics.answers._entropy import Correction, answer_entropy
 
@@ -42,7 +43,7 @@ def attribute_entropy(
 
     Source: GRADE, `Rassin 2024 <https://arxiv.org/abs/2410.22592>`_.
     """
-    seen = int((np.asarray(value_counts) > 0).sum(axis=-1).max(initial=0))
+    seen = int((numbers(value_counts, "value counts") > 0).sum(axis=-1).max(initial=0))
     if values < max(2, seen):
         raise UsageError(f"Expected at least {max(2, seen)} values, got {values}.")
     return answer_entropy(value_counts, correction=correction) / math.log(values)
@@ -71,7 +72,7 @@ def default_share(value_counts: ArrayLike) -> Any:
 
     Source: GRADE, `Rassin 2024 <https://arxiv.org/abs/2410.22592>`_.
     """
-    counts = np.asarray(value_counts, dtype=np.float64)
+    counts = counted(value_counts, "value counts")
     total = counts.sum(axis=-1)
     share = counts.max(axis=-1, initial=0.0) / np.where(total > 0, total, np.nan)
     return float(share) if share.ndim == 0 else share
@@ -98,7 +99,7 @@ def cluster_score(cluster_counts: ArrayLike) -> Any:
 
     Source: `Chen 2024 <https://arxiv.org/abs/2410.15226>`_.
     """
-    counts = np.asarray(cluster_counts, dtype=np.float64)
+    counts = counted(cluster_counts, "cluster counts")
     kept = counts.sum(axis=-1)
     score = (counts > 0).sum(axis=-1) ** 2 / np.where(kept > 0, kept, np.nan)
     return float(score) if score.ndim == 0 else np.asarray(score)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from variegate._numbers import as_array, counted
 from variegate.errors import UsageError
 from variegate.estimate import inclusion, rarefy
 
@@ -65,7 +66,8 @@ def unique_correct_at_k(class_counts: ArrayLike, class_correct: ArrayLike, *, k:
         >>> unique_correct_at_k([2, 1, 1], [True, True, False], k=4)
         2.0
     """
-    counts, right = np.asarray(class_counts), np.asarray(class_correct, dtype=bool)
+    counts = counted(class_counts, "class counts")
+    right = as_array(class_correct, "class_correct").astype(bool)
     if counts.shape != right.shape:
         raise UsageError(
             f"Expected class_correct of the shape of class_counts, {counts.shape}, "
@@ -94,7 +96,7 @@ def gini_simpson(class_counts: ArrayLike) -> Any:
 
     Source: `Simpson 1949 <https://doi.org/10.1038/163688a0>`_.
     """
-    counts = np.asarray(class_counts, dtype=np.float64)
+    counts = counted(class_counts, "class counts")
     n = counts.sum(axis=-1)
     equal = (counts * (counts - 1)).sum(axis=-1)
     pairs = np.where(n >= 2, n * (n - 1), np.nan)

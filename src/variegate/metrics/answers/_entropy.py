@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import counted
 from variegate.errors import UsageError
 
 __all__ = ["Correction", "answer_entropy"]
@@ -41,7 +42,7 @@ def answer_entropy(class_counts: ArrayLike, *, correction: Correction | None = N
     if correction not in (None, *get_args(Correction)):
         known = ", ".join(get_args(Correction))
         raise UsageError(f"Expected a correction of None, {known}, got {correction!r}.")
-    counts = np.asarray(class_counts, dtype=np.float64)
+    counts = counted(class_counts, "class counts")
     n = counts.sum(axis=-1, keepdims=True)
     p = counts / np.where(n > 0, n, np.nan)
     if correction is None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 from variegate.estimate import Estimate, inclusion
 
@@ -26,7 +27,7 @@ def accuracy(correct: ArrayLike) -> Any:
         >>> accuracy([True, False, True, True])
         0.75
     """
-    right = np.asarray(correct, dtype=np.float64)
+    right = numbers(correct, "correct")
     n = right.shape[-1]
     share = right.sum(axis=-1) / n if n else np.full(right.shape[:-1], np.nan)
     return float(share) if np.ndim(share) == 0 else share

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from variegate._numbers import as_array
 from variegate.errors import UsageError
 
 __all__ = ["perspective_recall"]
@@ -35,7 +36,7 @@ def perspective_recall(shown: ArrayLike, *, k: int) -> float:
     Reference:
         Chen 2024, https://arxiv.org/abs/2409.18110
     """
-    table = np.asarray(shown)
+    table = as_array(shown, "a table of truth values")
     if table.ndim == 2:
         table = table[None]
     if table.ndim != 3 or not np.isin(table, (0, 1)).all():

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 from variegate.estimate import inclusion
 
@@ -51,7 +52,7 @@ def utility_at_k(
 
     Source: NoveltyBench, `Zhang 2025 <https://arxiv.org/abs/2504.05228>`_.
     """
-    labels, worth = np.asarray(classes), np.asarray(utilities, dtype=np.float64)
+    labels, worth = np.asarray(classes), numbers(utilities, "utilities")
     if labels.shape != worth.shape or labels.ndim != 1:
         raise UsageError(
             f"Expected as many utilities as classes, got {labels.shape}, {worth.shape}."

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.divergences import two_sets
 from variegate.errors import UsageError
 from variegate.estimate import Estimate
@@ -50,7 +51,7 @@ class Coverage:
     def __init__(
         self, reference: ArrayLike, *, k: int = 5, blocks: int = 32, seed: int = 0
     ) -> None:
-        self._centre = np.mean(np.asarray(reference, dtype=np.float64), axis=0)
+        self._centre = np.mean(numbers(reference, "reference"), axis=0)
         self._reference, _ = two_sets(reference, reference)
         self._radius = kth_squared_distance(self._reference, k=k)
         self._blocks = Blocks(blocks, seed=seed)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import as_array
 from variegate.errors import UsageError
 from variegate.metrics._arrays import finite
 
@@ -82,7 +83,8 @@ def kernel_density(at: ArrayLike, sample: ArrayLike, *, width: float) -> Density
 
 
 def _points(values: ArrayLike, name: str) -> NDArray[np.float64]:
-    rows = finite(values, name, axes=np.ndim(values))
+    given = as_array(values, name)
+    rows = finite(given, name, axes=given.ndim)
     if rows.ndim not in (1, 2):
         raise UsageError(f"Expected {name} of shape (n, d) or (n,), got {rows.shape}.")
-    return rows.reshape(len(rows), -1)
+    return rows.reshape(len(rows), -1) if rows.size else rows.reshape(len(rows), 0)

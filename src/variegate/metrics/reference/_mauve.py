@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import as_array, numbers
 from variegate.errors import UsageError
 from variegate.metrics._arrays import unit_rows
 
@@ -182,8 +183,8 @@ def mauve_of_features(
 
     Source: `Pillutla 2021 <https://arxiv.org/abs/2102.01454>`_.
     """
-    left, right = np.asarray(p_features), np.asarray(q_features)
-    if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
+    left, right = as_array(p_features, "features"), as_array(q_features, "features")
+    if 0 in left.shape[1:] or left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
         raise UsageError(
             f"Expected features (n, d) and (m, d), got {left.shape} and {right.shape}."
         )
@@ -244,7 +245,7 @@ def _spread(values: list[float]) -> float:
 
 
 def _histograms(p: ArrayLike, q: ArrayLike) -> tuple[Floats, Floats]:
-    left, right = np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)
+    left, right = numbers(p, "shares", largest=1e150), numbers(q, "shares", largest=1e150)
     if left.ndim != 1 or left.shape != right.shape:
         raise UsageError(
             f"Expected two histograms over the same bins, got {left.shape} and {right.shape}."

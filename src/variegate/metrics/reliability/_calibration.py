@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import UnknownName, UsageError
 from variegate.estimate import Estimate, interval, resampled_means
 
@@ -160,8 +161,8 @@ def _bins(stated: Floats, bins: int, kind: str) -> NDArray[np.int64]:
 
 
 def _checked(confidences: ArrayLike, correct: ArrayLike, bins: int) -> tuple[Floats, Floats]:
-    stated = np.asarray(confidences, dtype=np.float64)
-    right = np.asarray(correct, dtype=np.float64)
+    stated = numbers(confidences, "confidences")
+    right = numbers(correct, "correct")
     if stated.ndim != 1 or stated.shape != right.shape:
         raise UsageError(
             f"Expected a confidence and an outcome an item, got {stated.shape} and {right.shape}."

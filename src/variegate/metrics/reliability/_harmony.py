@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 
 __all__ = ["harmony"]
@@ -41,8 +42,8 @@ def harmony(scores: ArrayLike, weights: ArrayLike | None = None, *, bandwidth: f
 
     Source: `2025 <https://arxiv.org/abs/2509.25671>`_; the paper's bandwidth was not at hand.
     """
-    a = np.asarray(scores, dtype=np.float64)
-    w = np.ones_like(a) if weights is None else np.asarray(weights, dtype=np.float64)
+    a = numbers(scores, "scores", largest=1e150)
+    w = np.ones_like(a) if weights is None else numbers(weights, "weights", largest=1e150)
     if a.ndim != 1 or a.shape != w.shape:
         raise UsageError(f"Expected a score and a weight a part, got {a.shape} and {w.shape}.")
     if not (np.isfinite(a).all() and np.isfinite(w).all() and (w >= 0).all()):

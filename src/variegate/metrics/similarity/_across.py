@@ -40,7 +40,7 @@ def pairwise_across(features: Sequence[ArrayLike], *, level: float = 0.95) -> Es
 
     Source: `Kirk 2023 <https://arxiv.org/abs/2310.06452>`_.
     """
-    means = np.array([unit_rows(rows).mean(axis=0) for rows in features if len(np.asarray(rows))])
+    means = np.array([unit_rows(rows).mean(axis=0) for rows in features if np.size(rows)])
     P = len(means)
     if P < 2:
         return _none(P, level)
@@ -75,7 +75,7 @@ def vendi_across(features: Sequence[ArrayLike], *, level: float = 0.95) -> Estim
     Source: `Friedman 2022 <https://arxiv.org/abs/2210.02410>`_; two levels as in `Kirk 2023
     <https://arxiv.org/abs/2310.06452>`_.
     """
-    sets = [unit_rows(rows) for rows in features if len(np.asarray(rows))]
+    sets = [unit_rows(rows) for rows in features if np.size(rows)]
     P = len(sets)
     if P < 2:
         return _none(P, level)

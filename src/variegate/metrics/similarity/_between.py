@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 from variegate.metrics._arrays import unit_rows
 
@@ -40,7 +41,11 @@ def mean_similarities(sets: Sequence[ArrayLike]) -> Floats:
 
     Reference: Artificial Hivemind, `Jiang 2025 <https://arxiv.org/abs/2510.22954>`_.
     """
-    rows = [unit_rows(np.asarray(one)) for one in sets]
+    if not np.iterable(sets):
+        raise UsageError(f"Expected sets (n, d) of features, got {sets!r}.")
+    rows = [unit_rows(one) for one in sets]
+    if not rows:
+        return np.zeros((0, 0))
     if any(one.ndim != 2 for one in rows) or len({one.shape[1] for one in rows}) > 1:
         raise UsageError(f"Expected sets (n, d) of one d, got {[one.shape for one in rows]}.")
     means = np.stack(
@@ -124,7 +129,7 @@ def distinct_models(similarities: ArrayLike, *, floor: float = 0.0) -> Any:
 
 
 def _above(similarities: ArrayLike, floor: float) -> Floats:
-    likeness = np.asarray(similarities, dtype=np.float64)
+    likeness = numbers(similarities, "similarities")
     if likeness.ndim < 2 or likeness.shape[-1] != likeness.shape[-2] or not floor < 1:
         raise UsageError(
             f"Expected similarities (..., A, A) and a floor below 1, got {likeness.shape}, {floor}."

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from variegate._numbers import numbers
 from variegate.metrics._arrays import unit_and_blank
 
 __all__ = ["SINGLE", "gram", "gram_single", "unit_single"]
@@ -78,7 +79,7 @@ def unit_single(X: NDArray[Any], p: Floats | None = None) -> tuple[Singles, Blan
 
 def _of_rows(X: NDArray[Any], p: Floats) -> tuple[Floats, Blank]:
     """Gram matrix between rows: scaled after the product, where it is small."""
-    rows = np.asarray(X, dtype=np.float64)
+    rows = numbers(X, "features")
     with np.errstate(over="ignore", invalid="ignore"):
         product = np.asarray(rows @ rows.swapaxes(-1, -2))
     squares = np.diagonal(product, axis1=-2, axis2=-1)

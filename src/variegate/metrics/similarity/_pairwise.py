@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from variegate._numbers import as_array
 from variegate.errors import UsageError
 from variegate.metrics._arrays import unit_rows
 
@@ -43,7 +44,7 @@ def pairwise_diversity(
     """
     if compat not in (None, "remote-clique"):
         raise UsageError(f"Expected compat of None or 'remote-clique', got {compat!r}.")
-    array = np.asarray(features)
+    array = as_array(features, "features")
     if array.ndim < 2:
         raise UsageError(f"Expected features of shape (..., n, d), got {array.shape}.")
     n = array.shape[-2]

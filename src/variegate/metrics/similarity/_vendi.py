@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import as_array
 from variegate.errors import DataError, UsageError
 from variegate.metrics._arrays import finite, refuse_bad, unit_rows
 from variegate.metrics.similarity._gram import SINGLE, gram, gram_single
@@ -74,7 +75,7 @@ def vendi(
     if math.isnan(q) or q < 0:
         raise UsageError(f"Expected an order q of at least 0, got {q}.")
     if features is not None and kernel is None and q == 2:
-        scores = _inverse_frobenius(np.asarray(features), weights)
+        scores = _inverse_frobenius(as_array(features, "features"), weights)
     else:
         lam = spectrum(features, kernel=kernel, weights=weights, indefinite=indefinite)
         scores = effective_number(lam, q)
@@ -99,7 +100,11 @@ def vendi_sensitivity(features: ArrayLike) -> Floats:
         [-1.124, -1.124, 0.186]
     """
     X = unit_rows(features)
+    if X.ndim != 2:
+        raise UsageError(f"Expected features of shape (n, d), got {X.shape}.")
     n, d = X.shape
+    if not X.size:
+        return np.zeros(n)
     if n <= d:
         # (xᵢ · v_k)² = n λ_k u_ik² for the eigenvectors u of X Xᵀ / n.
         lam, axes = np.linalg.eigh(X @ X.T / n)
@@ -130,8 +135,8 @@ def spectrum(
     if (features is None) == (kernel is None):
         raise UsageError("Expected either features or a kernel.")
     if features is None:
-        return _of_kernel(np.asarray(kernel), weights, indefinite)
-    X = np.asarray(features)
+        return _of_kernel(as_array(kernel, "a kernel"), weights, indefinite)
+    X = as_array(features, "features")
     parts = []
     for lam, alone in _grams(X, weights, np.linalg.eigvalsh, _hidden):
         parts.append(np.concatenate([lam, alone], axis=-1) if alone.any() else lam)
@@ -269,7 +274,11 @@ def _tolerance(lam: Floats, n: int, precision: float = _EPS) -> Floats:
 def _shares(weights: ArrayLike | None, shape: tuple[int, ...]) -> Floats:
     if weights is None:
         return np.broadcast_to(1.0 / max(shape[-1], 1), shape)
-    p = np.broadcast_to(finite(weights, "weights"), shape)
+    given = finite(weights, "weights")
+    try:
+        p = np.broadcast_to(given, shape)
+    except ValueError:
+        raise UsageError(f"Expected weights of shape {shape}, got {given.shape}.") from None
     largest = p.max(axis=-1, keepdims=True, initial=0.0)
     if (p < 0).any() or not (largest > 0).all():
         raise UsageError("Expected weights of at least 0 with a positive sum.")

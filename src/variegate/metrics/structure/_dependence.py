@@ -64,7 +64,12 @@ def distance_correlation(
 
 def _squared(values: ArrayLike) -> Floats:
     """(n, n) squared distances."""
-    array = np.asarray(values)
+    try:
+        array = np.atleast_1d(np.asarray(values))
+    except ValueError as error:
+        raise UsageError(f"Expected a value or a row of values an item: {error}") from None
+    if not array.size:
+        return np.zeros((len(array), len(array)))
     if array.dtype.kind not in "fiu":
         return np.asarray(array[:, None] != array[None, :], dtype=np.float64)
     rows = finite(array, "values", axes=2 if array.ndim == 2 else 1).reshape(len(array), -1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import as_array
 from variegate.errors import UsageError
 
 __all__ = ["transfer_rate"]
@@ -33,9 +34,11 @@ def transfer_rate(failures: ArrayLike) -> NDArray[np.float64]:
     Reference:
         Yang 2020, https://arxiv.org/abs/2009.14720 (rates without the correction for chance)
     """
-    table = np.asarray(failures)
+    table = as_array(failures, "failures")
     if table.ndim != 2 or not np.isin(table, (0, 1)).all():
         raise UsageError(f"Expected a table (m, n) of truth values, got shape {table.shape}.")
+    if not table.shape[1]:
+        return np.full((len(table), len(table)), np.nan)
     fails = table.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         given = fails @ fails.T / fails.sum(axis=1, keepdims=True)

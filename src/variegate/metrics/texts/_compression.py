@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Literal
 
-from variegate.errors import UsageError
+from variegate.errors import DataError, UsageError
 
 __all__ = ["compression_ratio"]
 
@@ -40,6 +40,8 @@ def compression_ratio(texts: Sequence[str], *, compat: Literal["diversity"] | No
 
     Source: `Shaib 2024 <https://arxiv.org/abs/2403.00553>`_.
     """
+    if wrong := [text for text in texts if not isinstance(text, str)]:
+        raise DataError(f"Expected texts, got {wrong[0]!r:.60}.")
     if compat == "diversity":
         return _twice(" ".join(texts).encode("utf-8", "replace"))
     if compat is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 from variegate.metrics._arrays import unit_rows
 from variegate.metrics.texts._words import NGrams, Text, words
@@ -120,13 +121,13 @@ def homogenisation_of_tokens(features: Sequence[ArrayLike]) -> float:
     Source: `Zhang 2020 <https://arxiv.org/abs/1904.09675>`_, over pairs as in `Padmakumar 2023
     <https://arxiv.org/abs/2309.05196>`_.
     """
-    rows = [np.asarray(one, dtype=np.float64) for one in features]
+    rows = [numbers(one, "values") for one in features]
     n = len(rows)
     if n < 2:
         return float("nan")
     there = [i for i, one in enumerate(rows) if one.size]
-    widths = sorted({one.shape[-1] for one in rows if one.size})
-    if len(widths) > 1 or any(rows[i].ndim != 2 for i in there):
+    widths = sorted({one.shape[-1] if one.ndim else 0 for one in rows if one.size})
+    if any(rows[i].ndim != 2 for i in there) or len(widths) > 1:
         raise UsageError(f"Expected tokens (N, d) of one dimension, got {widths}.")
     overlap = np.zeros((n, n))
     overlap[np.ix_(*[np.setdiff1d(np.arange(n), there)] * 2)] = 1.0

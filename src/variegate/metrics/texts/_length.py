@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate.metrics._arrays import finite
 from variegate.metrics.texts._words import NGrams, Text, first_words
 
 __all__ = ["common_length", "length_by_set", "mean_length", "truncated"]
@@ -54,7 +55,7 @@ def common_length(*arms: ArrayLike) -> int:
     """
     quartiles = []
     for lengths in arms:
-        filled = np.sort(np.asarray(lengths, dtype=np.int64))
+        filled = np.sort(np.atleast_1d(finite(lengths, "lengths"))).astype(np.int64)
         filled = filled[filled > 0]
         if len(filled):
             quartiles.append(int(filled[int(_QUANTILE * (len(filled) - 1))]))

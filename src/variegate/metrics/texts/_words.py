@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from variegate.errors import DataError
 
 __all__ = ["TOKENIZER", "NGrams", "Text", "first_words", "words"]
 
@@ -33,6 +35,9 @@ def words(text: Text) -> list[str]:
         ["It's", '3', '.', '50', ',', '東', '京', '!']
     """
     if not isinstance(text, str):
+        given: object = text
+        if not isinstance(given, Iterable) or isinstance(given, bytes):
+            raise DataError(f"Expected a text or its words, got {text!r:.60}.")
         return list(text)
     return _WORD.findall(unicodedata.normalize("NFC", text))
 

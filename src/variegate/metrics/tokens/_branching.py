@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import DataError, UsageError
 from variegate.metrics._arrays import finite
 
@@ -179,5 +180,5 @@ def not_positive(logprobs: Floats) -> Floats:
 
 
 def _joined(sequences: Sequence[ArrayLike], name: str) -> Floats:
-    parts: list[Any] = [np.asarray(one, dtype=np.float64).ravel() for one in sequences]
+    parts: list[Any] = [numbers(one, "values").ravel() for one in sequences]
     return finite(np.concatenate([np.zeros(0), *parts]), name)

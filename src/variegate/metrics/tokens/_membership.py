@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import numbers
 from variegate.errors import UsageError
 from variegate.metrics._arrays import finite
 from variegate.metrics.tokens._branching import not_positive
@@ -75,11 +76,12 @@ def min_k_plus(logprobs: ArrayLike, tokens: ArrayLike, *, share: float = 0.2) ->
 
     Source: `Zhang 2024 <https://arxiv.org/abs/2404.02936>`_.
     """
-    table, at = np.asarray(logprobs, dtype=np.float64), np.asarray(tokens, dtype=np.int64)
+    table, at = numbers(logprobs, "logprobs"), _whole(tokens)
     if table.ndim != 2 or at.shape != table.shape[:1]:
         raise UsageError(
             f"Expected logprobs (T, V) and tokens (T,), got {table.shape} and {at.shape}."
         )
+    _refuse_unknown(at, table.shape[1])
     p = np.exp(table)
     logs = np.where(p > 0, table, 0.0)
     mean = np.sum(p * logs, axis=1)
@@ -121,8 +123,8 @@ def dc_pdd(
 
     Source: `Zhang 2024 <https://arxiv.org/abs/2409.14781>`_.
     """
-    logs, at = _logprobs(token_logprobs), np.asarray(tokens, dtype=np.int64)
-    seen = finite(counts, "counts")
+    logs, at = _logprobs(token_logprobs), _whole(tokens)
+    seen = finite(numbers(counts, "counts", largest=2.0**53), "counts")
     if logs.ndim != 1 or at.shape != logs.shape or seen.ndim != 1:
         raise UsageError(
             "Expected log-probabilities (T,), tokens (T,) and counts (V,), got "
@@ -132,6 +134,9 @@ def dc_pdd(
         raise UsageError(f"Expected a cap above 0, got {cap}.")
     if not len(logs):
         return float("nan")
+    _refuse_unknown(at, len(seen))
+    if (seen < 0).any():
+        raise UsageError(f"Expected counts of at least 0, got {seen.min():g}.")
     first = np.unique(at, return_index=True)[1]
     frequency = (seen + 1) / (seen.sum() + len(seen))
     says = np.exp(logs[first]) * -np.log(frequency[at[first]])
@@ -145,7 +150,23 @@ def _logprobs(values: ArrayLike) -> Floats:
 def _lowest(values: Floats, share: float) -> float:
     if not 0 < share <= 1:
         raise UsageError(f"Expected a share in (0, 1], got {share}.")
-    if not len(values):
+    if not values.size:
         return float("nan")
     few = max(1, int(len(values) * share))
     return float(np.partition(values, few - 1)[:few].mean())
+
+
+def _whole(tokens: ArrayLike) -> NDArray[np.int64]:
+    """Numbers of tokens, whatever type they come in."""
+    given = finite(tokens, "tokens")
+    if (given != np.floor(given)).any() or (np.abs(given) > 2.0**53).any():
+        raise UsageError("Expected whole numbers for tokens, as their tokenizer gives them.")
+    return given.astype(np.int64)
+
+
+def _refuse_unknown(tokens: NDArray[np.int64], vocabulary: int) -> None:
+    if len(tokens) and not (tokens.min() >= 0 and tokens.max() < vocabulary):
+        raise UsageError(
+            f"Expected tokens from 0 to {vocabulary - 1}, got {tokens.min()} to {tokens.max()}.",
+            hint="Count tokens and score them with the same tokenizer.",
+        )

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 from numpy.typing import ArrayLike
 
+from variegate._numbers import as_array
 from variegate.errors import UsageError
 from variegate.estimate import Estimate, jackknife
 from variegate.metrics._arrays import unit_rows
@@ -45,7 +46,7 @@ def diversity_coefficient(task_embeddings: ArrayLike, *, level: float = 0.95) ->
 
     Source: `Miranda 2023 <https://arxiv.org/abs/2306.13840>`_.
     """
-    array = np.asarray(task_embeddings)
+    array = as_array(task_embeddings, "embeddings")
     if array.ndim != 2:
         raise UsageError(f"Expected embeddings of shape (B, d), got {array.shape}.")
     rows = unit_rows(array)

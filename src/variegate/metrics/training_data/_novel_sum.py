@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from variegate._numbers import as_array
 from variegate.errors import UnknownName, UsageError
 from variegate.metrics._arrays import unit_rows
 
@@ -127,7 +128,7 @@ def _distances(x: Floats, y: Floats) -> Iterator[tuple[int, Floats]]:
 
 
 def _rows(features: ArrayLike) -> Floats:
-    array = np.asarray(features)
+    array = as_array(features, "features")
     if array.ndim != 2:
         raise UsageError(f"Expected features of shape (n, d), got {array.shape}.")
     return unit_rows(array)
