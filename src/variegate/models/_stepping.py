@@ -33,6 +33,9 @@ Stops = Callable[[list[int]], bool]
 # keeping computes the rows that go.
 DROP_AT = 0.15
 
+# Log-probabilities that are inverted at once on a CPU.
+BLOCK = 2**16
+
 
 class Prefixes(Protocol):
     """Texts that grow side by side, one a row, whatever remembers them."""
@@ -232,8 +235,17 @@ def grow(
 
 def invert(lp: Any, u: npt.NDArray[np.float64]) -> tuple[Any, ...]:
     """Tokens at u, the interval of the distribution function of each, log-probability, entropy."""
+    # On a CPU a few rows at a time, so that what is computed on the way stays in the cache.
+    on_cpu = str(array_api_compat.device(lp)) == "cpu"
+    rows = max(1, BLOCK // lp.shape[-1] if on_cpu else len(lp))
+    parts = [_invert(lp[i : i + rows], u[i : i + rows]) for i in range(0, len(lp), rows)]
+    token, *rest = np.concatenate(parts).T
+    return token.astype(np.int64), *rest
+
+
+def _invert(lp: Any, u: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     xp: Any = array_api_compat.array_namespace(lp)
-    p = xp.exp(lp)
+    p = _exp(xp, lp)
     cumulated = xp.cumulative_sum(p, axis=-1)
     total = cumulated[:, -1:]
     at = xp.asarray(u, device=array_api_compat.device(lp))[:, None] * total
@@ -248,8 +260,17 @@ def invert(lp: Any, u: npt.NDArray[np.float64]) -> tuple[Any, ...]:
     # Below -800 the probability is 0 in float64, so the floor only turns 0 · inf into 0.
     entropy = -xp.sum(p * xp.clip(lp, -800.0, None), axis=-1, keepdims=True)
     found = [xp.astype(place, xp.float64), low, high, chosen, entropy]
-    token, *rest = host(xp.concat(found, axis=-1)).T
-    return token.astype(np.int64), *rest
+    return host(xp.concat(found, axis=-1))
+
+
+def _exp(xp: Any, lp: Any) -> Any:
+    """Probabilities; numpy takes several times as long for -inf, so after a cut it is left out."""
+    if array_api_compat.is_torch_namespace(xp) or not (nothing := lp < -800.0).any():
+        return xp.exp(lp)
+    there = np.flatnonzero(~nothing)
+    p = np.zeros(lp.shape)
+    p.reshape(-1)[there] = np.exp(lp.reshape(-1)[there])
+    return p
 
 
 def _above(xp: Any, cumulated: Any, at: Any) -> Any:
