@@ -358,6 +358,33 @@ def test_equals_go_by_the_lowest_id_under_a_budget():
     assert kept(top_p(wide, top_p=0.25)[0]) == list(range(1000))
 
 
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(2049, 6000),
+    st.sampled_from([0.0, 0.3, 1.1, 3.0]),
+    st.sampled_from([0, 1, 9]),
+    st.floats(1e-6, 1 - 1e-6),
+    st.integers(0, 2**32 - 1),
+)
+def test_long_rows_with_equals_are_cut_as_a_sort_cuts_them(vocabulary, scale, digits, mass, seed):
+    # Rounded logits put many equals, and many dropped tokens, around the boundary.
+    logits = scale * np.random.default_rng(seed).standard_normal((2, vocabulary)).round(digits)
+    logits[:, 1::7] = -np.inf
+    lp = normalised(logits)
+    p, far = np.exp(lp), np.abs(lp + entropy(lp)[:, None])
+    order = np.argsort(-lp, axis=-1, kind="stable")
+    ranked = np.take_along_axis(p, order, axis=-1)
+    first = np.cumsum(ranked, axis=-1) - ranked < mass - 1e-12
+    nucleus = np.zeros(lp.shape, dtype=bool)
+    np.put_along_axis(nucleus, order, first, axis=-1)
+    assert np.array_equal(top_p(lp, top_p=mass) > -np.inf, nucleus)
+    order = np.argsort(far, axis=-1, kind="stable")
+    sums = np.cumsum(np.take_along_axis(p, order, axis=-1), axis=-1)
+    crossing = (sums < mass - 1e-12).sum(axis=-1, keepdims=True)
+    edge = np.take_along_axis(np.take_along_axis(far, order, axis=-1), crossing, axis=-1)
+    assert np.array_equal(typical(lp, tau=mass) > -np.inf, far <= edge + 1e-12)
+
+
 def test_a_threshold_is_reached_within_rounding():
     lp = normalised(np.log([0.5, 0.3, 0.15, 0.05]) + 7.3)
     assert len(kept(min_p(lp, min_p=0.1))) == 4

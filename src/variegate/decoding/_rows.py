@@ -35,7 +35,7 @@ Array = Any
 SLACK = 1e-12
 """A token at a threshold, or a mass that reaches its target, counts to within rounding."""
 
-_WIDE = 2048  # a row of fewer tokens is sorted sooner than it is counted
+_WIDE = 2048  # tokens above which a call a row costs less than what it saves
 _FEW, _BINS = 128, 1024
 _LOWEST = -1e300  # below every log-probability that is one, above -inf
 _EMPTY = -800.0  # exp of it is 0 in float64, and 0 · -800 is 0 where 0 · -inf is NaN
@@ -101,8 +101,8 @@ class Rows:
 
     @property
     def wide(self) -> bool:
-        """Whether `reach` is for these rows; the rest are sorted, and all that stay torch."""
-        return self.shape[-1] > _WIDE and isinstance(self.lp, np.ndarray)
+        """Whether these are long rows in numpy, worked on one by one; others all at once."""
+        return self.lp.shape[-1] > _WIDE and isinstance(self.lp, np.ndarray)
 
     def back(self, lp: Array) -> Array:
         """The table in the shape and kind that was given."""
@@ -144,10 +144,16 @@ def open_all(*given: Array) -> list[Rows]:
 
 def entropies(rows: Rows) -> Array:
     """Shannon entropy of each row in nats, (R, 1)."""
-    xp, lp = rows.xp, rows.lp
-    terms = xp.exp(lp)
-    terms *= lp if bool(xp.all(lp > _EMPTY)) else xp.clip(lp, _EMPTY, None)
-    return xp.clip(-xp.sum(terms, axis=-1, keepdims=True), 0.0, None)
+    xp = rows.xp
+
+    def negative(lp: Array) -> Array:
+        terms = xp.exp(lp)
+        terms *= lp if bool(xp.all(lp > _EMPTY)) else xp.clip(lp, _EMPTY, None)
+        return xp.sum(terms, axis=-1, keepdims=True)
+
+    # A wide row at a time: what is computed on the way stays in the cache.
+    found = np.stack([negative(lp) for lp in rows.lp]) if rows.wide else negative(rows.lp)
+    return xp.clip(-found, 0.0, None)
 
 
 def greedy(rows: Rows) -> Array:
@@ -270,31 +276,26 @@ def cut(rows: Rows, head: Head, count: Array) -> Array:
     return keep(rows, mask)
 
 
-def reach(rows: Rows, key: Array, target: float, high: Array) -> tuple[Array, Array]:
-    """Where the mass of the tokens with the smallest keys (R, V) reaches a target.
+def reach(lp: Array, key: Array, target: float, high: float) -> tuple[float, int]:
+    """Where the mass of the tokens with the smallest keys reaches a target, in one wide row.
 
-    A histogram of the keys finds the bin that crosses, and only its tokens are sorted. For wide
-    rows: a row at a time, in numpy.
+    A histogram of the keys finds the bin that crosses, and only its tokens are sorted.
 
     Args:
-        rows: the distributions.
-        key: what the tokens are ordered by.
+        lp: the row, (V,), numpy.
+        key: what the tokens are ordered by, (V,).
         target: the mass.
-        high: a key up to which the mass is reached, (R, 1).
+        high: a key up to which the mass is reached.
 
     Returns:
-        The key of the token that crosses, and how many tokens of that key it takes, (R, 1).
+        The key of the token that crosses, and how many tokens of that key it takes.
     """
-    found = []
-    for lp, keys, end in zip(rows.lp, key, high, strict=True):
-        near = np.flatnonzero(keys <= end)
+    near = np.flatnonzero(key <= high)
+    p = np.exp(lp[near])
+    if p.sum() < target:  # the row's own mass is not 1: every token counts
+        near = np.flatnonzero(key < np.inf)
         p = np.exp(lp[near])
-        if p.sum() < target:  # the row's own mass is not 1: every token counts
-            near = np.flatnonzero(keys < np.inf)
-            p = np.exp(lp[near])
-        found.append(_crossing(keys[near], p, target - SLACK))
-    last, room = zip(*found, strict=True)
-    return np.array(last)[:, None], np.array(room)[:, None]
+    return _crossing(key[near], p, target - SLACK)
 
 
 def _crossing(keys: Array, p: Array, target: float) -> tuple[float, int]:

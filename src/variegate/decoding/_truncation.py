@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from variegate.decoding._ranges import check
 from variegate.decoding._rows import SLACK, Array, Head, Rows, cut, entropies, heads, keep, reach
 
@@ -74,12 +76,7 @@ def top_p(lp: Array, *, top_p: float) -> Array:
         return lp
     xp = rows.xp
     if rows.wide:
-        key = -rows.lp
-        last, room = reach(rows, key, top_p, _enough(rows, top_p))
-        equal = key == last
-        if bool(xp.any(xp.count_nonzero(equal, axis=-1)[:, None] > room)):
-            equal &= xp.cumulative_sum(xp.astype(equal, xp.int64), axis=-1) <= room
-        return keep(rows, (key < last) | equal)
+        return keep(rows, xp.stack([_nucleus(row, top_p) for row in rows.lp]))
     for head in heads(rows):
         p = xp.exp(head.ordered)
         mass = xp.cumulative_sum(p, axis=-1)
@@ -218,24 +215,39 @@ def typical(lp: Array, *, tau: float) -> Array:
         return lp
     xp = rows.xp
     surprise = entropies(rows)
-    distance = xp.abs(rows.lp + surprise)
     if rows.wide:
-        # Surprise from 0 to what is enough is at most this far away.
-        high = xp.maximum(surprise + 1e-6, _enough(rows, tau) - surprise)
-        far, _ = reach(rows, distance, tau, high)
-        return keep(rows, distance <= far + SLACK)
+        pairs = zip(rows.lp, surprise[:, 0], strict=True)
+        return keep(rows, xp.stack([_nearest(row, h, tau) for row, h in pairs]))
     for head in heads(rows):
         far = _farthest(rows, head, surprise, tau)
         # A token outside is less likely than the bound: farther away than anything kept.
         if head.complete or bool(xp.all(far <= -head.bound - surprise)):
             break
-    return keep(rows, distance <= far + SLACK)
+    return keep(rows, xp.abs(rows.lp + surprise) <= far + SLACK)
 
 
-def _enough(rows: Rows, mass: float) -> Array:
+def _nucleus(row: Array, top_p: float) -> Array:
+    """The nucleus of one row, a mask (V,)."""
+    key = -row
+    last, room = reach(row, key, top_p, _enough(row, top_p))
+    kept, equal = key <= last, key == last
+    if np.count_nonzero(equal) > room:
+        kept &= ~equal | (np.cumsum(equal) <= room)
+    return kept
+
+
+def _nearest(row: Array, surprise: float, tau: float) -> Array:
+    """The tokens of one row whose surprise is nearest its entropy, a mask (V,)."""
+    distance = np.abs(row + surprise)
+    # Tokens of surprise 0 up to what is enough are at most this far away.
+    high = max(surprise + 1e-6, _enough(row, tau) - surprise)
+    far, _ = reach(row, distance, tau, high)
+    return distance <= far + SLACK
+
+
+def _enough(row: Array, mass: float) -> float:
     """Surprise up to which tokens hold a mass: all beyond it together have less than the rest."""
-    rest = math.log(rows.lp.shape[-1]) - math.log1p(-mass)
-    return rows.xp.full_like(rows.peak, rest + 1e-6)
+    return math.log(len(row)) - math.log1p(-mass) + 1e-6
 
 
 def _farthest(rows: Rows, head: Head, surprise: Array, tau: float) -> Array:
