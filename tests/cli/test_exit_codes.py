@@ -188,7 +188,7 @@ def test_fault_13_a_number_that_is_none_is_2_or_null_and_never_0(
     assert "outputs.jsonl:1: not valid JSON" in err
     code, out, err = measured("Infinity")
     assert (code, out) == (2, "")
-    assert "Inf for 6 outputs, first for sample 0 of prompt" in err
+    assert "for 6 outputs, first for sample 0 of prompt" in err
     for unknown in (None, "NaN"):
         code, out, _ = measured(unknown, "--json")
         assert code == 0

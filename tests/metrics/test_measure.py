@@ -501,7 +501,7 @@ def test_fault_13_a_number_that_is_none_is_refused_with_its_prompt_or_counted():
         measure(samples(group))
     group = outputs(prompts=3, n=4, tasks=1)
     group[5]["quality"] = float("inf")
-    with pytest.raises(DataError, match=r"Inf for 1 outputs, first for sample 1 of prompt 'p01'"):
+    with pytest.raises(DataError, match=r"for 1 outputs, first for sample 1 of prompt 'p01'"):
         measure(samples(group))
     group[5]["quality"], group[6]["quality"], group[0]["correct"] = float("nan"), None, None
     result = measure(samples(group))

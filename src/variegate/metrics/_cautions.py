@@ -53,6 +53,7 @@ def cautions_about(
         if members.any():
             found += _counts(groups, members, arm)
             found += _short(groups, members, arm)
+            found += _unread(frame, arm)
     found += designed_cautions(groups)
     found += _between_arms(groups)
     if embedded:
@@ -139,6 +140,24 @@ def _short(groups: Groups, members: NDArray[np.bool_], arm: str) -> list[Caution
         "there, metrics of answers (distinct_at_k, gini_simpson) serve better."
     )
     return [_caution("short", arm, short, len(lengths), text)]
+
+
+def _unread(frame: pl.DataFrame, arm: str) -> list[Caution]:
+    """Warn where answers are counted by their wording, and every wording is its own."""
+    said = frame.filter(pl.col("text").fill_null("").str.strip_chars() != "")
+    said = said.filter(pl.len().over("task", "prompt_id") > 1)
+    if not said.height or said["answer"].null_count() < said.height:
+        return []
+    different = said.select("task", "prompt_id", "text").n_unique()
+    words = said["text"].str.count_matches(r"\S+").median()
+    if different < 0.95 * said.height or not isinstance(words, float) or words < _SHORT:
+        return []
+    text = (
+        f"of {arm} are worded like no other output of their prompt and come without an answer; "
+        "metrics of answers (distinct_at_k, gini_simpson) count wordings there. Count meanings "
+        "with --same, or bring answers."
+    )
+    return [_caution("wordings", arm, different, said.height, text)]
 
 
 def _floor(groups: Groups) -> list[Caution]:

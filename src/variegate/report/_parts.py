@@ -34,6 +34,7 @@ _KINDS = {
     "unscored": "Answers that could not be judged",
     "weights": "Weights left out",
     "short": "Short answers",
+    "wordings": "Wordings instead of answers",
     "low-match": "Few matched prompts",
     "floor": "Near the similarity floor",
     "no-width": "Intervals without a width",
