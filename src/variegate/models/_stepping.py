@@ -235,7 +235,7 @@ def grow(
 
 def invert(lp: Any, u: npt.NDArray[np.float64]) -> tuple[Any, ...]:
     """Tokens at u, the interval of the distribution function of each, log-probability, entropy."""
-    # On a CPU a few rows at a time, so that what is computed on the way stays in the cache.
+    # On a CPU a few rows at a time: small arrays are reused, large ones are fresh pages each time.
     on_cpu = str(array_api_compat.device(lp)) == "cpu"
     rows = max(1, BLOCK // lp.shape[-1] if on_cpu else len(lp))
     parts = [_invert(lp[i : i + rows], u[i : i + rows]) for i in range(0, len(lp), rows)]
