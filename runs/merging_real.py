@@ -324,10 +324,12 @@ def page(
         "## Inside against the ends",
         "",
         "What a point between has more than the **better** of the two ends on each count, question "
-        "by question; bold where the interval excludes 0.",
+        "by question; in the last column, more than the fine-tune. Bold where the interval leaves "
+        "out 0.",
         "",
-        "| point | right | right and in style | two differ | names |",
-        "| --- | --- | --- | --- | --- |",
+        "| point | right | right and in style | two differ | names | two differ, over the "
+        "fine-tune |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for arm, own in values.items():
         if not arm.startswith("coefficient") or arm in ends:
@@ -336,7 +338,8 @@ def page(
         for name in ("right", "both", "differ", "names"):
             best = max((values[end][name] for end in ends), key=lambda v: float(v.mean()))
             cells.append(told(own[name] - best, sign="+", bold=True))
-        lines.append(f"| {arm} | {' | '.join(cells)} |")
+        more = own["differ"] - values["coefficient 1"]["differ"]
+        lines.append(f"| {arm} | {' | '.join(cells)} | {told(more, sign='+', bold=True)} |")
     for quality, title in (("accuracy", "right answers"), ("quality", "right answers in style")):
         one = found[quality]
         lines += ["", f"## The front with {title} across", "", *one.headline, ""]
