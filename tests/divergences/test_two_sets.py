@@ -101,7 +101,7 @@ def test_energy_distance_is_twice_the_squared_gap_of_distribution_functions():
 def test_blocks_change_nothing(monkeypatch):
     x, y = cloud(0, 37, 3), cloud(1, 29, 3)
     whole = [distance(x, y) for distance in DISTANCES.values()]
-    monkeypatch.setattr("variegate.divergences._points._BLOCK", 64)
+    monkeypatch.setattr("variegate.divergences._distances._BLOCK", 64)
     assert [distance(x, y) for distance in DISTANCES.values()] == pytest.approx(whole, abs=1e-12)
 
 
