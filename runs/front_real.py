@@ -6,7 +6,7 @@ a user gets of it, different right answers for the same tokens, stands beside.
 
     python runs/front_real.py --run runs/front-real --out docs/results/front_real.md
 
-About ten minutes on one quiet core; a run that was killed goes on.
+About a quarter of an hour on one quiet core; a run that was killed goes on.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def main() -> None:
 
 
 def right_answers(found: Front) -> dict[str, tuple[str, str]]:
-    """Arm -> different right answers a prompt, and how many more than plain temperature 1."""
+    """Arm -> different right answers a prompt, and how many more than plain temperature has."""
     frame = found.samples.frame
     prompts = frame["prompt_id"].unique(maintain_order=True)
     counted = (
@@ -159,7 +159,8 @@ def right_answers(found: Front) -> dict[str, tuple[str, str]]:
         )
         for arm in found.points["arm"]
     }
-    plain = by_arm["temperature (temperature 1)"]
+    settings = found.points.filter(pl.col("method") == found.baseline)["arm"]
+    plain = max((by_arm[arm] for arm in settings), key=lambda counts: float(counts.mean()))
     told = {}
     for arm, counts in by_arm.items():
         here, more = bootstrap(np.column_stack([counts, counts - plain]))
@@ -178,7 +179,7 @@ def page(found: Front, options: argparse.Namespace, *, seconds: float) -> list[s
         "",
         f"One small real model, {asked} open questions such as “What is an example of a fruit?”, "
         f"{len(found.methods)} ways of getting several answers. Every question comes with a list "
-        "of its right answers (16 to 64 names, written for this page); an output is right where "
+        "of its right answers (28 to 79 names, written for this page); an output is right where "
         "one of them stands in it, and that name is its answer. Wrong outputs count each as an "
         "answer of its own, unless two are the same text. Two settings a method; the one told in "
         "the first table was chosen on one half of the questions and is told on the other. "
@@ -196,30 +197,34 @@ def page(found: Front, options: argparse.Namespace, *, seconds: float) -> list[s
         "**Lead**: by how much of the axes the chosen setting must be worsened until a setting of "
         "plain temperature, or a mix of two, covers it; below 0 it is covered already.",
         "",
-        "| method | setting chosen | verdict | right | two differ | lead |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "**Hypervolume**: what the method's tuned settings cover of the plane, from 0 to 1, and "
+        "how much more that is than plain temperature's.",
+        "",
+        "| method | setting chosen | verdict | right | two differ | lead | hypervolume | gain |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
         *(
             f"| {r['method']} | {r['label']} | {r['verdict']} | {cell(r, 'quality')} | "
-            f"{cell(r, 'variety')} | {'' if r['verdict'] == 'baseline' else cell(r, 'lead', '+')} |"
+            f"{cell(r, 'variety')} | {more(r, 'lead')} | {cell(r, 'hypervolume')} | "
+            f"{more(r, 'gain')} |"
             for r in found.methods.iter_rows(named=True)
         ),
         "",
         "## Settings",
         "",
         f"On all questions, {settings['budget']:.0f} tokens each. **Different right answers**: "
-        "what the tokens bought, a question; then how many more than plain temperature 1 bought, "
-        "question by question. **Front**: the chance to be on the front of all settings.",
+        "what the tokens bought, a question; then how many more than the better plain temperature "
+        "bought, question by question. **Front**: the chance to be on the front of all settings.",
         "",
         "| arm | outputs | right | two differ | distance | different right answers | more than "
         "plain | front |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    told, distance = right_answers(found), levels(found, "pairwise")
+    answers, distance = right_answers(found), levels(found, "pairwise")
     for r in found.points.iter_rows(named=True):
-        count, more = told[r["arm"]]
+        count, extra = answers[r["arm"]]
         lines.append(
             f"| {r['arm']} | {r['outputs']:.1f} | {r['quality']:.2f} | {r['variety']:.2f} | "
-            f"{distance.get(r['arm'], float('nan')):.2f} | {count} | {more} | "
+            f"{distance.get(r['arm'], float('nan')):.2f} | {count} | {extra} | "
             f"{r['membership']:.2f} |"
         )
     if not found.refused.is_empty():
@@ -233,8 +238,7 @@ def page(found: Front, options: argparse.Namespace, *, seconds: float) -> list[s
         "",
         f"- date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
         f"- command: {command()}",
-        f"- seconds: {sum(settings['seconds_by_arm'].values()):.0f} of sampling on one busy core, "
-        f"{seconds:.0f} of this call",
+        f"- seconds of this call: {seconds:.0f}, draws that were kept are not made again",
         f"- model: SmolLM2-135M-Instruct (Q4_1 weights of {PACKAGE} {metadata.version(PACKAGE)}, "
         f"computed in float32), revision {model['revision']}",
         f"- outputs: {options.draws} a question and arm before the budget, at most {LENGTH} tokens "
@@ -284,6 +288,11 @@ def levels(found: Front, metric: str) -> dict[str, float]:
 def cell(row: dict[str, Any], name: str, sign: str = "") -> str:
     value, low, high = (row[key] for key in (name, f"{name}_low", f"{name}_high"))
     return f"{value:{sign}.2f} [{low:{sign}.2f}, {high:{sign}.2f}]"
+
+
+def more(row: dict[str, Any], name: str) -> str:
+    """A number against the baseline, of which the baseline has none."""
+    return "" if row["verdict"] == "baseline" else cell(row, name, "+")
 
 
 def told() -> Any:

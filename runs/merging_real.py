@@ -340,6 +340,17 @@ def page(
             cells.append(told(own[name] - best, sign="+", bold=True))
         more = own["differ"] - values["coefficient 1"]["differ"]
         lines.append(f"| {arm} | {' | '.join(cells)} | {told(more, sign='+', bold=True)} |")
+    lines += ["", "Against heat: what the point with the nearest variety has more.", ""]
+    lines += ["| heated | point | right | two differ | names |", "| --- | --- | --- | --- | --- |"]
+    inside = [arm for arm in values if arm.startswith("coefficient") and arm not in ends]
+    for hot in (arm for arm in values if arm.startswith("tuned")):
+        heated = values[hot]
+        near = min(inside, key=lambda a: abs(values[a]["differ"].mean() - heated["differ"].mean()))
+        cells = [
+            told(values[near][name] - heated[name], sign="+", bold=True)
+            for name in ("right", "differ", "names")
+        ]
+        lines.append(f"| {hot} | {near} | {' | '.join(cells)} |")
     for quality, title in (("accuracy", "right answers"), ("quality", "right answers in style")):
         one = found[quality]
         lines += ["", f"## The front with {title} across", "", *one.headline, ""]
