@@ -130,7 +130,7 @@ def test_one_candidate_is_itself_and_silence_votes_for_nothing():
 @quick
 def test_a_clustered_utility_returns_the_medoid_of_the_larger_cluster(seed):
     generator = np.random.default_rng(seed)
-    points = np.concatenate([generator.normal(0, 1, 7), generator.normal(50, 1, 4)])
+    points = np.concatenate([generator.uniform(0, 0.5, 7), generator.uniform(50, 50.5, 4)])
     utility = -np.abs(points[:, None] - points)
     found = least_risk(np.exp(utility))
     assert found < 7

@@ -477,11 +477,11 @@ def test_a_true_value_stands_for_a_task_only_where_all_its_prompts_have_one(monk
     assert set(found.exact["task"]) == set(asked["task"]) - {missed}
 
 
-def test_an_interval_without_a_width_comes_with_a_warning():
+def test_prompts_that_are_all_alike_still_leave_room_for_others():
     found = trace(lineage(model({"same": 1.0}), metric="gini_simpson"), resamples=100)
-    warned = [caution for caution in found.cautions if caution.kind == "no-width"]
-    assert [caution.where for caution in warned][:1] == ["gini_simpson = 0"]
-    assert "rule of three" in warned[0].text
+    level = found.levels.filter((pl.col("metric") == "gini_simpson") & (pl.col("value") == 0))
+    assert level.height
+    assert (level["high"] > level["low"]).all()
 
 
 def test_names_that_nobody_knows_are_refused_before_the_first_draw():

@@ -163,7 +163,7 @@ def test_fault_03_a_server_that_ignores_n_is_asked_for_the_rest(count):
     usage = model.usage()
     assert usage.missing > 0
     if count == 1:  # it is not asked for several again
-        assert max(body.get("n", 1) for body in server.bodies[-6:]) == 1
+        assert sum(body.get("n", 1) > 1 for body in server.bodies) <= len(PROMPTS)
     assert usage.completion_tokens == 2 * count * len(server.bodies)
 
 

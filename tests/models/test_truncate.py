@@ -67,7 +67,7 @@ def test_the_token_is_the_inverse_of_the_distribution_function(logits, u):
     p = plain(logits, Sampling())
     [chosen], [low], [high], [lp], [entropy] = invert(table, np.array([u]))
     assert low <= u < high
-    assert [*map(list, invert(table.numpy(), np.array([u])))][0] == [chosen]
+    assert next(map(list, invert(table.numpy(), np.array([u])))) == [chosen]
     assert p[:chosen].sum() - 1e-6 <= u <= p[: chosen + 1].sum() + 1e-6
     assert float(lp) == pytest.approx(np.log(p[chosen]), abs=1e-5)
     assert float(entropy) == pytest.approx(-(p * np.log(p)).sum(), abs=1e-5)

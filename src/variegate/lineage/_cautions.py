@@ -58,7 +58,6 @@ def cautions_of(
         *found,
         *_low_match(frame, decomposition, names[1:]),
         *_near_floor(levels, metric, floor),
-        *_without_width(levels, metric),
     )
 
 
@@ -158,28 +157,3 @@ def _near_floor(levels: pl.DataFrame, metric: str, floor: float | None) -> Itera
             text=f"The level is within a tenth of {unrelated:.2f}, that of answers to different "
             "prompts: this embedder cannot show more variety.",
         )
-
-
-def _without_width(levels: pl.DataFrame, metric: str) -> Iterator[Caution]:
-    """A bootstrap over prompts that are all alike has no width, and says nothing of the rest."""
-    for name in dict.fromkeys([metric, "accuracy", "pass_at_k"]):
-        shown = levels.filter(
-            (pl.col("metric") == name) & (pl.col("task") != "all") & pl.col("low").is_finite()
-        )
-        for end, other in ((1.0, "below"), (0.0, "above")):
-            flat = shown.filter(
-                (pl.col("low") == pl.col("high")) & (pl.col("value") == end)
-                & (pl.col("n_prompts") > 0)
-            )  # fmt: skip
-            if flat.is_empty():
-                continue
-            fewest = int(flat["n_prompts"].min())  # type: ignore[arg-type]
-            yield Caution(
-                kind="no-width",
-                where=f"{name} = {end:.0f}",
-                count=flat.height,
-                total=shown.height,
-                text=f"An interval without a width says that no prompt {other} {end:.0f} was "
-                f"seen, not that there is none: with {fewest} prompts, up to "
-                f"{min(3 / fewest, 1):.0%} of prompts may be {other} it (rule of three).",
-            )

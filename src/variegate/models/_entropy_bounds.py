@@ -69,8 +69,8 @@ def entropy_bounds(top_logprobs: npt.ArrayLike, vocabulary: int | None = None) -
             f"Expected a vocabulary of at least the {k} tokens given, got {vocabulary}."
         )
     known = _plogp(p).sum(-1)
-    # Below the rounding of what servers send, a rest is none.
-    rest = np.where(mass > 1 - 1e-9, 0.0, 1 - mass)
+    # A rest of rounding is none; what a larger one adds to the entropy would be seen.
+    rest = np.where(mass > 1 - 1e-12, 0.0, 1 - mass)
     least = np.where(np.isfinite(lp), p, 0.0).min(-1)
     cap = np.where(least > 0, least, np.inf)
     whole = np.floor(rest / cap + 1e-12)

@@ -37,7 +37,6 @@ _KINDS = {
     "wordings": "Wordings instead of answers",
     "low-match": "Few matched prompts",
     "floor": "Near the similarity floor",
-    "no-width": "Intervals without a width",
     "judge": "Answers that could not be judged",
     "failed": "Draws that never came back",
     "unspent": "Budget not used up",
