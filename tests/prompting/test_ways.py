@@ -33,7 +33,6 @@ from variegate.prompting import (
     VerbalizedSampling,
     ViewByView,
     WithFacts,
-    diverse_rerank,
     idea_diversity,
     rank_by_rarity,
     said_calibration,
@@ -44,6 +43,7 @@ from variegate.prompting import (
     vote,
 )
 from variegate.samples import Prompt, Samples
+from variegate.selection import mmr
 
 ASK = [Prompt(prompt="Name a fruit.")]
 REFERENCE = {"apple": 0.4, "kiwi": 0.3, "fig": 0.2, "plum": 0.1}
@@ -567,10 +567,10 @@ def test_row_31_without_history_the_reranking_is_mmr(seed, alpha):
         rest = [i for i in range(9) if i not in chosen]
         worth = [alpha * relevance[i] - (1 - alpha) * max(
             [features[i] @ features[j] for j in chosen], default=0.0) for i in rest]  # fmt: skip
-        chosen.append(rest[int(np.argmax(worth))])
+        chosen.append(rest[int(np.round(worth, 12).argmax())])
     past = unit(rng, 3)
-    for extra in ({"beta": 0.0, "history": past}, {"beta": 0.7}):
-        found = diverse_rerank(relevance, features, k=5, alpha=alpha, **extra)
+    for extra in ({"beta": 0.0, "earlier": past}, {"beta": 0.7}):
+        found = mmr(features, relevance, 5, alpha=alpha, **extra)
         assert found.tolist() == chosen
 
 
@@ -580,9 +580,9 @@ def test_row_31_relevance_alone_is_the_top_k_and_history_pushes_away(seed):
     rng = np.random.default_rng(seed)
     features, relevance = unit(rng, 9), rng.random(9)
     top = np.argsort(-relevance, kind="stable")[:4]
-    assert diverse_rerank(relevance, features, k=4, alpha=1, beta=0).tolist() == top.tolist()
+    assert mmr(features, relevance, 4, alpha=1).tolist() == top.tolist()
     best = int(top[0])
-    pushed = diverse_rerank(relevance, features, k=1, alpha=1, beta=50, history=features[[best]])
+    pushed = mmr(features, relevance, 1, alpha=1, beta=50, earlier=features[[best]])
     assert pushed[0] == np.argmin(features @ features[best] - relevance / 50)
 
 

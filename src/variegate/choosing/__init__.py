@@ -22,7 +22,8 @@ from variegate.choosing._loops import BestOfLoops, best_of_loops, calibrate_acce
 from variegate.choosing._preference import choose_by_preference, nearby_preferences
 from variegate.choosing._risk import Medoids, k_medoids, least_risk, majority
 from variegate.choosing._shifts import Shift, model_shift
-from variegate.choosing._spread import mmr, spread
+from variegate.choosing._spread import spread
+from variegate.selection import mmr
 
 __all__ = [
     "chooser",

@@ -37,7 +37,7 @@ from variegate.prompting._reading import (
     read_objects,
 )
 from variegate.prompting._registry import asking, asking_tiers
-from variegate.prompting._retrieval import Documents, Retriever, diverse_rerank
+from variegate.prompting._retrieval import Documents, Retriever
 from variegate.prompting._simulated import SimulatedChat
 from variegate.prompting._stratified import Property, Stratified, stratum_masses
 from variegate.prompting._verbalized import AnswerList, VerbalizedSampling
@@ -81,7 +81,6 @@ __all__ = [
     "ViewByView",
     "Retriever",
     "Documents",
-    "diverse_rerank",
     "LongTail",
     "rank_by_rarity",
     # step by step

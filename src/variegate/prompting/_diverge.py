@@ -24,8 +24,9 @@ class ViewByView(Asking):
 
     The first answer is an ordinary one over retrieved passages. Each further one starts from a
     view that none has taken and its own query, whose passages are chosen to be unlike all passages
-    seen before (`diverse_rerank`), and is refined against the views known. `stratum` is the view,
-    `plan` the query. A view that cannot be read makes that row an error; the loop goes on.
+    seen before (`variegate.selection.mmr`), and is refined against the views known. `stratum` is
+    the view, `plan` the query. A view that cannot be read makes that row an error; the loop goes
+    on.
 
     Args:
         retriever: where passages come from, such as `Documents`.

@@ -6,12 +6,13 @@ from collections.abc import Sequence as Listed
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from variegate.embedding import Embedder, embedder
 from variegate.errors import UsageError
+from variegate.selection import mmr
 
-__all__ = ["Documents", "Retriever", "diverse_rerank"]
+__all__ = ["Documents", "Retriever"]
 
 Floats = NDArray[np.float64]
 
@@ -24,63 +25,6 @@ class Retriever(Protocol):
     ) -> list[str]:
         """Return at most k passages for a query, unlike those of `history`."""
         ...
-
-
-def diverse_rerank(
-    relevance: ArrayLike,
-    features: ArrayLike,
-    *,
-    k: int,
-    history: ArrayLike | None = None,
-    alpha: float = 0.7,
-    beta: float = 0.2,
-) -> NDArray[np.int64]:
-    """Choose k passages one by one: relevant, unlike those chosen, unlike those seen before.
-
-    Each time the largest α rel(d) - β max_h cos(d, h) - (1 - α) max_s cos(d, s), with h over the
-    history and s over those chosen now; a maximum over nothing is 0, and of equals the first is
-    taken.
-
-    Args:
-        relevance: (N,) of each passage.
-        features: (N, d) unit vectors.
-        k: passages wanted.
-        history: (H, d) unit vectors of passages seen before.
-        alpha: 1 with β = 0 is the top k by relevance.
-        beta: 0 is maximal marginal relevance.
-
-    Returns:
-        min(k, N) indices in the order of choice.
-
-    Example:
-        >>> features = [[1, 0], [1, 0], [0, 1]]
-        >>> diverse_rerank([0.9, 0.8, 0.5], features, k=2, beta=0, alpha=0.5).tolist()
-        [0, 2]
-        >>> diverse_rerank([0.9, 0.8, 0.5], features, k=2, beta=0, alpha=1).tolist()
-        [0, 1]
-
-    Reference: `Hu 2026 <https://arxiv.org/abs/2602.00238>`_; MMR `Carbonell 1998
-    <https://dl.acm.org/doi/10.1145/290941.291025>`_.
-    """
-    rel = np.asarray(relevance, dtype=np.float64)
-    X = np.asarray(features, dtype=np.float64)
-    if X.ndim != 2 or len(X) != len(rel) or k < 0 or not 0 <= alpha <= 1 or beta < 0:
-        raise UsageError(
-            "Expected N relevances, (N, d) features, k >= 0, alpha in [0, 1], beta >= 0."
-        )
-    base = alpha * rel
-    if history is not None and np.size(history):
-        base = base - beta * (X @ np.asarray(history, dtype=np.float64).T).max(axis=1)
-    nearest = np.full(len(rel), -np.inf)
-    free = np.ones(len(rel), dtype=bool)
-    chosen: list[int] = []
-    for _ in range(min(k, len(rel))):
-        near = np.where(np.isfinite(nearest), nearest, 0.0)
-        best = int(np.argmax(np.where(free, base - (1 - alpha) * near, -np.inf)))
-        chosen.append(best)
-        free[best] = False
-        nearest = np.maximum(nearest, X @ X[best])
-    return np.array(chosen, dtype=np.int64)
 
 
 class Documents:
@@ -116,13 +60,17 @@ class Documents:
         alpha: float = 0.7,
         beta: float = 0.2,
     ) -> list[str]:
-        """Return k documents, by `diverse_rerank` on cosine to the query."""
+        """Return k documents, by `variegate.selection.mmr` on cosine to the query."""
         [asked] = self.embedder.encode([query])
         seen = [self._place[text] for text in history if text in self._place]
-        places = diverse_rerank(
-            self.features @ asked, self.features, k=k, history=self.features[seen],
-            alpha=alpha, beta=beta,
-        )  # fmt: skip
+        places = mmr(
+            self.features,
+            self.features @ asked,
+            min(k, len(self.texts)),
+            alpha=alpha,
+            earlier=self.features[seen],
+            beta=beta,
+        )
         return [self.texts[i] for i in places]
 
     def settings(self) -> dict[str, object]:

@@ -4,7 +4,8 @@ An `Objective` knows the gain of every row that is not chosen yet and takes one 
 `greedy` takes the best one k times. `select` does both by name: facility location (every row has
 a likeness among the chosen), log-determinant (the chosen differ), k-center (nobody is far from
 the chosen), dispersion. Quality goes in as a weight, and the result says how far from the best
-possible set it can be at most. `in_sparse_clusters` keeps what falls where a pool is thin.
+possible set it can be at most. `mmr` trades relevance against likeness; `in_sparse_clusters`
+keeps what falls where a pool is thin.
 
 >>> from variegate.selection import select
 >>> select([[1, 0], [1, 0], [0, 1], [0, 1], [1, 0]], 2).indices.tolist()
@@ -12,6 +13,7 @@ possible set it can be at most. `in_sparse_clusters` keeps what falls where a po
 """
 
 from variegate.selection._greedy import greedy
+from variegate.selection._mmr import mmr
 from variegate.selection._objectives import (
     Dispersion,
     FacilityLocation,
@@ -33,5 +35,6 @@ __all__ = [
     "LogDeterminant",
     "KCenter",
     "Dispersion",
+    "mmr",
     "in_sparse_clusters",
 ]
