@@ -18,7 +18,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from variegate.models import Sampling
-from variegate.models._transformers._decoding import decode
+from variegate.models._stepping import Drawn, OwnNumbers, grow
+from variegate.models._transformers._prefixes import TorchPrefixes
 from variegate.models._transformers._scoring import score_tokens
 
 END = 2
@@ -47,15 +48,25 @@ def prompts(vocabulary: int, count: int) -> list[list[int]]:
     return [rng.integers(3, vocabulary, size=rng.integers(5, 20)).tolist() for _ in range(count)]
 
 
+def drawn_by(
+    model: LlamaForCausalLM, asked: list[list[int]], *, rows: int, length: int, ends: list[int]
+) -> list[Drawn]:
+    """Sixteen draws of every prompt, prompt after prompt, each from its own seed."""
+    sampling = Sampling(max_tokens=length)
+    prefixes = TorchPrefixes(model, asked)
+    prefixes.reorder(np.repeat(np.arange(len(asked)), 16))
+    points = OwnNumbers(range(rows), steps=length)
+    return grow(prefixes, points, rows=rows, sampling=sampling, ends=ends)
+
+
 def agreement(model: LlamaForCausalLM, device: str) -> dict[str, float]:
     """The same draws and the same scores on both devices, in float32."""
     vocabulary = model.config.vocab_size
     asked, sampling = prompts(vocabulary, 16), Sampling(max_tokens=16)
-    which = [place for place in range(16) for _ in range(16)]
     sides = []
     for where in ("cpu", device):
         model = model.to(where)
-        drawn = decode(model, asked, which, range(256), sampling=sampling, ends=[END])
+        drawn = drawn_by(model, asked, rows=256, length=16, ends=[END])
         rows = [row.ids[:-1] if row.stopped else row.ids for row in drawn[:16]]
         scores = score_tokens(model, asked[0], rows, sampling=sampling, ends=[END], rows=16)
         sides.append((drawn, rows, scores))
@@ -75,13 +86,12 @@ def speed(
     """Tokens a second, all rows at once, after one round to warm up."""
     model = model.to(device, dtype)
     asked = prompts(model.config.vocab_size, rows // 16)
-    which = [place for place in range(len(asked)) for _ in range(16)]
     seconds = 0.0
     for length in (4, tokens):
         if device != "cpu":
             torch.cuda.synchronize()
         start = time.monotonic()
-        decode(model, asked, which, range(rows), sampling=Sampling(max_tokens=length), ends=[])
+        drawn_by(model, asked, rows=rows, length=length, ends=[])
         seconds = time.monotonic() - start
     return rows * tokens / seconds
 
