@@ -463,3 +463,27 @@ def test_numbers_that_yaml_reads_as_text_are_numbers(three: Three, tmp_path: Pat
     np.testing.assert_allclose(
         read(tmp_path / "out")[name], read(tmp_path / "one")[name] * 1e-3, rtol=1e-6
     )
+
+
+def test_lengths_have_the_same_bits_on_any_number_of_cores() -> None:
+    generator = torch.Generator().manual_seed(0)
+    a, b = (
+        {"w": torch.randn(700, 611, generator=generator), "v": torch.randn(5, generator=generator)}
+        for _ in range(2)
+    )
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 4):
+            torch.set_num_threads(count)
+            found.append(
+                (slerp(a, b, t=0.3, scope="global"), fisher([a, b], [_squares(a), _squares(b)]))
+            )
+    finally:
+        torch.set_num_threads(threads)
+    for other in found[1:]:
+        for one, two in zip(found[0], other, strict=True):
+            assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def _squares(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.square() for name, tensor in tensors.items()}

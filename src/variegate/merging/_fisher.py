@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from variegate.errors import UsageError
+from variegate.merging._length import squared_length
 from variegate.merging._linear import one_each
 from variegate.merging._method import Piece, Scan, Weights, apply
 
@@ -67,7 +68,7 @@ class Fisher:
                 f"Expected Fisher information of at least 0, {piece.name!r} holds less or NaN."
             )
         # Squares of squares of gradients leave the range of a float32.
-        return [float(part.double().square_().sum()) for part in fishers], fishers[0].numel()
+        return [squared_length(part.double()) for part in fishers], fishers[0].numel()
 
 
 def fisher(

@@ -9,6 +9,7 @@ from typing import Literal
 import torch
 
 from variegate.errors import UnknownName, UsageError
+from variegate.merging._length import squared_length
 from variegate.merging._method import Coefficient, Piece, Scan, Weights, apply, coefficient
 
 __all__ = ["Scope", "Slerp", "slerp"]
@@ -89,9 +90,8 @@ def slerp(
 
 def _products(piece: Piece) -> tuple[str, tuple[float, float, float]]:
     a, b = piece.parts
-    squares = float(torch.dot(a, a)), float(torch.dot(b, b))
-    apart = b.sub_(a)
-    return piece.name, (*squares, float(torch.dot(apart, apart)))
+    squares = squared_length(a), squared_length(b)
+    return piece.name, (*squares, squared_length(b.sub_(a)))
 
 
 def _angle(name: str, aa: float, bb: float, apart: float) -> float:
