@@ -150,6 +150,25 @@ def test_fault_25_a_full_disk_in_the_middle(
 
 
 @pytest.mark.fault(25)
+def test_fault_25_a_disk_that_fails_while_it_syncs_ahead_is_not_overlooked(
+    three: Three, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system tells such a failure once, and not to the last sync."""
+    _, one, two = three()
+
+    def broken(_: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr("variegate.merging._write.AHEAD", 1)
+    monkeypatch.setattr(os, "fdatasync", broken)
+    with pytest.raises(RunUnwritable, match="Input/output error"):
+        merge(half(one, two), tmp_path / "out", shard_bytes=700)
+    monkeypatch.undo()
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.fault(25)
 def test_fault_25_room_is_looked_for_before_the_first_byte(
     three: Three, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,8 @@ from variegate.errors import RunUnwritable
 from variegate.merging._plan import Output
 
 __all__ = ["Shard", "shards_of", "unwritable"]
+
+AHEAD = 2**25  # bytes written after which the disk is set to work while the next are computed
 
 
 class Shard:
@@ -41,6 +44,10 @@ class Shard:
         self._head = len(raw).to_bytes(8, "little") + raw
         self._part = path.with_name(path.name + ".part")
         self._handle = -1
+        self._waiting = 0
+        self._syncing: threading.Thread | None = None
+        self._failed: OSError | None = None
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
         with unwritable(self.path):
@@ -58,21 +65,45 @@ class Shard:
         """Write bytes of a tensor from a place on."""
         with unwritable(self.path):
             self._put(data, len(self._head) + self.starts[name] + start)
+        self._sync_ahead(len(data))
 
     def __exit__(
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
         try:
             with unwritable(self.path):
-                if kind is None:
-                    os.fsync(self._handle)
-                os.close(self._handle)
+                if self._syncing is not None:
+                    self._syncing.join()
+                try:
+                    if kind is None:
+                        if self._failed is not None:
+                            raise self._failed
+                        os.fsync(self._handle)
+                finally:
+                    os.close(self._handle)
                 if kind is None:
                     os.replace(self._part, self.path)
                     sync_folder(self.path.parent)
         finally:
             with contextlib.suppress(OSError):
                 self._part.unlink(missing_ok=True)
+
+    def _sync_ahead(self, written: int) -> None:
+        """Let the disk work beside the cores: what is left for the last sync is little."""
+        with self._turn:
+            self._waiting += written
+            busy = self._syncing is not None and self._syncing.is_alive()
+            if self._waiting < AHEAD or busy or not hasattr(os, "fdatasync"):
+                return
+            self._waiting = 0
+            self._syncing = threading.Thread(target=self._sync)
+            self._syncing.start()
+
+    def _sync(self) -> None:
+        try:
+            os.fdatasync(self._handle)
+        except OSError as error:  # told once by the system: kept until the file is left
+            self._failed = error
 
     def _put(self, data: memoryview, place: int) -> None:
         done = 0
