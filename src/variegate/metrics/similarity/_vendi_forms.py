@@ -55,7 +55,9 @@ def vendi_truncated(
         raise UsageError(f"Expected t of at least 1, got {t}.")
     ranked = -np.sort(-spectrum(features, kernel=kernel), axis=-1)
     kept = ranked[..., :t]
-    tail = np.clip(1.0 - kept.sum(axis=-1, keepdims=True), 0.0, None)
+    tail = 1.0 - kept.sum(axis=-1, keepdims=True)
+    # What rounding leaves of a sum of 1 is no mass, and no eigenvalue more at order 0.
+    tail = np.where(tail > ranked.shape[-1] * np.finfo(np.float64).eps, tail, 0.0)
     # Where fewer than t eigenvalues differ from zero there is no tail to spread.
     shares = kept + tail / t if ranked.shape[-1] > t else kept
     return _plain(effective_number(shares, q))
