@@ -49,10 +49,6 @@ STAGE, DRAWS, LENGTH = "instruct-rl", 12, 32
 FORMAT = "chat"
 
 
-def grid(**axes: list[Any]) -> dict[str, Any]:
-    return axes
-
-
 def sampled() -> Iterator[dict[str, Any]]:
     """Methods that are settings of a draw, of choosing or of asking: two by two."""
     hot = [1.0, 1.5]

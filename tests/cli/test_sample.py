@@ -227,8 +227,6 @@ def test_a_checkpoint_gives_every_tier(tmp_path, prompts, capsys):
     from variegate.lab import lab_lineage
 
     folder = Path(lab_lineage()).parent / "checkpoints" / "instruct-sft"
-    if not folder.is_dir():
-        pytest.skip("no checkpoints in this package")
     words = ["sample", str(prompts), "--model", str(folder), "-n", "3", "--max-tokens", "8",
              "--rule", "top_h:alpha=0.4", "--out", str(tmp_path / "run")]  # fmt: skip
     assert main(words) == 0

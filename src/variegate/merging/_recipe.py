@@ -140,7 +140,10 @@ class Recipe:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"Cannot read the recipe {path}: {error}.") from error
+            reason = getattr(error, "strerror", None) or "it is not UTF-8"
+            raise DataError(
+                f"Cannot read the recipe {path}: {reason}.", hint="Check the path."
+            ) from error
         table = load_yaml(text, str(path))
         if "merge_method" in table:
             from variegate.merging._mergekit import from_mergekit

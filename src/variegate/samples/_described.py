@@ -57,7 +57,7 @@ def read_described(path: str | Path, kind: type[Described], *, example: str) -> 
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise DataError(
-            f"{path}: cannot be read: {reason}.", hint=f"Name a {example} file."
+            f"{path}: cannot be read: {reason}.", hint=f"Check the path of {example}."
         ) from error
     try:
         tables = tomllib.loads(text)
