@@ -48,10 +48,17 @@ def test_full_rank_is_exact(seed: int) -> None:
 
 def test_rows_nobody_cares_about_survive_full_rank() -> None:
     delta, fisher = matrix(0, 6, 6), torch.ones(6, 6)
-    fisher[2] = 0
+    fisher[2], fisher[4] = 0, 1e-16
     found = low_rank(delta, rank=6, fisher=fisher).matrix()
-    torch.testing.assert_close(found[3:], delta[3:], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(found, delta, rtol=1e-5, atol=1e-6)
     assert low_rank(torch.zeros(3, 3), rank=1).kept == 1
+
+
+def test_where_nobody_cares_about_anything_it_is_the_plain_decomposition() -> None:
+    delta = matrix(5) * 1e-3
+    plain, weighted = low_rank(delta, rank=2), low_rank(delta, rank=2, fisher=torch.zeros(8, 6))
+    torch.testing.assert_close(weighted.matrix(), plain.matrix(), rtol=1e-5, atol=1e-9)
+    assert weighted.kept == pytest.approx(plain.kept)
 
 
 def test_no_factor_of_the_rank_is_nearer_in_what_matters() -> None:

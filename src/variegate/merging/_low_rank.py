@@ -63,19 +63,20 @@ def low_rank(delta: torch.Tensor, *, rank: int, fisher: torch.Tensor | None = No
     """
     if delta.ndim != 2 or not 1 <= rank <= min(delta.shape):
         raise UsageError(f"Expected a matrix and a rank it has, got {tuple(delta.shape)}, {rank}.")
-    matrix = delta.detach().float()
-    rows = torch.ones(matrix.shape[0], device=matrix.device)
+    # Dividing by an importance of 1e-6 would blow up what float32 rounds off.
+    matrix = delta.detach().double()
+    rows = torch.ones(matrix.shape[0], dtype=torch.float64, device=matrix.device)
     if fisher is not None:
         if fisher.shape != delta.shape or not bool((fisher >= 0).all()):
             raise UsageError(f"Expected Fisher of at least 0 in shape {tuple(delta.shape)}.")
-        rows = fisher.detach().float().sum(1).sqrt()
+        rows = fisher.detach().double().sum(1).sqrt()
         # A row nobody cares about would be lost even at full rank.
         rows = rows.clamp_(min=max(float(rows.max()) * 1e-6, torch.finfo(torch.float32).tiny))
     u, s, v = torch.linalg.svd(rows[:, None] * matrix, full_matrices=False)
     norm = float(s.square().sum())
     return LowRank(
-        left=u[:, :rank] * s[:rank] / rows[:, None],
-        right=v[:rank],
+        left=(u[:, :rank] * s[:rank] / rows[:, None]).float(),
+        right=v[:rank].float(),
         kept=float(s[:rank].square().sum()) / norm if norm else 1.0,
     )
 
