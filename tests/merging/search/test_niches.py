@@ -180,6 +180,38 @@ def test_importance_zero_is_plain_tuning_and_one_freezes() -> None:
         masked_gradients(kept, {name: p + 9 for name, p in kept.items()})
 
 
+@pytest.mark.parametrize("importance", [0.5, 1.0])
+def test_an_adaptive_optimiser_undoes_a_mask_on_gradients_but_not_one_on_its_updates(
+    importance: float,
+) -> None:
+    """Adam divides by the size of past gradients; and its weight decay moves what is frozen."""
+
+    def tuned(on: str) -> torch.Tensor:
+        weight = torch.nn.Parameter(torch.tensor([1.0, -2.0, 3.0]))
+        mask = {"w": torch.full((3,), importance)}
+        adam = torch.optim.AdamW([weight], lr=0.1, weight_decay=0.1)
+        for _ in range(5):
+            before = weight.detach().clone()
+            (weight.square().sum() / 2).backward()
+            assert weight.grad is not None
+            if on == "gradients":
+                weight.grad = masked_gradients({"w": weight.grad}, mask)["w"]
+            adam.step()
+            adam.zero_grad()
+            if on == "updates":
+                held = masked_gradients({"w": weight.detach() - before}, mask)["w"]
+                weight.data.copy_(before + held)
+        return weight.detach() - torch.tensor([1.0, -2.0, 3.0])
+
+    plain, gradients, updates = tuned("nothing"), tuned("gradients"), tuned("updates")
+    if importance == 1:
+        assert torch.equal(updates, torch.zeros(3))
+        assert not torch.equal(gradients, torch.zeros(3))
+    else:
+        torch.testing.assert_close(gradients, plain, rtol=0.02, atol=0)
+        torch.testing.assert_close(updates, plain / 2, rtol=0.1, atol=0)
+
+
 def test_a_tree_search_finds_the_planted_range_and_module() -> None:
     wanted = set(range(8, 12))
 

@@ -87,8 +87,12 @@ def module_range(
 def masked_gradients(gradients: Weights, importance: Weights) -> dict[str, torch.Tensor]:
     """Hold back updates where the base would be missed: g · (1 − I).
 
+    Adam divides every gradient by the size of its past, which undoes a constant factor, and its
+    weight decay moves what has no gradient. With such an optimiser mask its updates: let it step,
+    then set each parameter to what it was plus the masked difference.
+
     Args:
-        gradients: by the name of the parameter.
+        gradients: by the name of the parameter; or updates.
         importance: of the same names and shapes, in [0, 1]; e.g. a Fisher divided by its largest
             entry.
 
