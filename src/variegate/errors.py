@@ -68,7 +68,7 @@ class UnknownName(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         known = sorted(known)
-        near = difflib.get_close_matches(name, known, n=3)
+        near = difflib.get_close_matches(str(name), known, n=3)  # files hold what they like
         hint = f"Did you mean {' or '.join(near)}?" if near else f"Known: {', '.join(known)}."
         super().__init__(f"Unknown {kind} {name!r}.", hint=hint)
 

@@ -68,7 +68,7 @@ def test_fault_29_what_stands_in_the_way_is_listed(
     recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe.write_text(
-        f"{{method: linear, models: [{{path: {BASE}, weight: 1, fisher: x}}], settings: nowhere}}"
+        f"{{method: linear, models: [{{path: {BASE}, weight: 1}}], settings: nowhere}}"
     )
     assert main(["merge", str(recipe), "--dry-run"]) == 2
     assert "nowhere" in capsys.readouterr().err

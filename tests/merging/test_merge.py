@@ -63,7 +63,7 @@ def test_files_give_the_bits_of_dicts(
 ) -> None:
     base, one, two = three(dtype=dtype, long=2700)
     density = 0.3 if settings["method"] == "ties" else None
-    weight = 1 if settings["method"] == "ties" else 0.5
+    weight = {"ties": 1, "slerp": None}.get(settings["method"], 0.5)
     extra = {"base": Source(path=base)} if settings.get("base") else {}
     recipe = Recipe(
         **{**settings, **extra}, models=sources(one, two, weight=weight, density=density)
@@ -166,6 +166,39 @@ def test_a_recipe_file_has_paths_relative_to_itself(three: Three, tmp_path: Path
         ("{method: linear, models: [{path: one, weight: heavy}]}", UsageError),
         ("{method: linear, dtype: int8, models: [{path: one}]}", UnknownName),
         ("{method: linear, models: [{path: one, weight: [{filter: mlp, value: 1}]}]}", UsageError),
+        ("{method: task_arithmetic, base: one, models: [two], weight: 0.5}", UsageError),
+        ("{method: linear, t: 0.5, models: [one]}", UsageError),
+        ("{method: slerp, t: 0.5, models: [{path: one, weight: 1}, two]}", UsageError),
+        ("{method: linear, models: [{path: one, density: 0.5}]}", UsageError),
+        ("{method: passthrough, models: [one], slices: [{path: one, layers: [0, 1]}]}", UsageError),
+        ("{method: passthrough, slices: [{path: one, layers: [0, 3], scale: 2}]}", DataError),
+        ("{method: linear, models: [{path: one, weight: .nan}]}", UsageError),
+        ("{method: linear, models: [{path: one, weight: 1e400}]}", UsageError),
+        ("{method: slerp, t: .inf, models: [one, two]}", UsageError),
+        (
+            "{method: linear, models: [{path: one, weight: [{value: 1, layer: [0, 1]}]}]}",
+            UsageError,
+        ),
+        ("{method: linear, models: [{path: one, weight: [{value: 1, filter: 5}]}]}", UsageError),
+        ("{method: linear, models: [{path: one, weight: [{value: 1, layers: 3}]}]}", UsageError),
+        ("{method: slerp, scope: 5, t: 0.5, models: [one, two]}", UnknownName),
+        ("{method: ties, base: one, trim: [a], models: [two]}", UnknownName),
+        ("{method: ties, base: one, models: [{path: two, density: [1, 2]}]}", UsageError),
+        ("{method: ties, base: one, models: [{path: two, density: .nan}]}", UsageError),
+        ("{method: dare, base: one, models: [two], drop: most}", UsageError),
+        ("{method: dare, base: one, models: [two], seed: -1}", DataError),
+        ("{method: dare, base: one, models: [two], elect: maybe}", DataError),
+        ("{method: ties, base: [[1]], models: [one]}", DataError),
+        ("{method: linear, models: [[abc]]}", DataError),
+        ("{method: linear, models: abc}", DataError),
+        ("{method: linear, models: {a: b}}", DataError),
+        ("{method: linear, models: [{path: null}]}", DataError),
+        ('{method: linear, models: ["a\\0b"]}', DataError),
+        ('{method: linear, models: ["\\ud800"]}', DataError),
+        ("{method: linear, models: [one], notes: a word}", DataError),
+        (f"{{method: linear, models: [{{path: one, weight: {'9' * 5000}}}]}}", DataError),
+        ("{method: linear, models: [one], notes: [2020-99-99]}", DataError),
+        ("method: linear\nmodels: &a [*a]", DataError),
         ("method: [linear", DataError),
         ("just words", DataError),
         ("!!python/object/apply:os.system [echo]", DataError),
@@ -180,6 +213,19 @@ def test_a_recipe_that_cannot_be_says_why(
     with pytest.raises(error):
         merge(file, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.fault(28)
+def test_fault_28_aliases_that_unfold_without_end_are_refused_at_once(tmp_path: Path) -> None:
+    rows = ["a0: &a0 [{value: 1}, {value: 2}]"]
+    for n in range(1, 40):
+        rows.append(f"a{n}: &a{n} [{{value: *a{n - 1}}}, {{value: *a{n - 1}}}]")
+    file = tmp_path / "recipe.yaml"
+    file.write_text("\n".join([*rows, "method: linear", "models: [{path: one, weight: *a39}]"]))
+    with pytest.raises(DataError, match="aliases"):
+        Recipe.read(file)
+    file.write_text("method: &m linear\nmodels: [&one {path: one}, *one]\nnotes: [*m]")
+    assert len(Recipe.read(file).models) == 2
 
 
 def test_passthrough_takes_layers_over(three: Three, tmp_path: Path) -> None:

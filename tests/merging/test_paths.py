@@ -188,6 +188,15 @@ def test_fault_29_all_differences_are_named() -> None:
         assert name in str(error.value)
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_coefficients_must_be_finite(number: float) -> None:
+    a, b = {"w": torch.ones(2)}, {"w": torch.zeros(2)}
+    with pytest.raises(UsageError, match="finite"):
+        linear([a, b], weights=[number, 0.5])
+    with pytest.raises(UsageError, match="finite"):
+        slerp(a, b, t=number)
+
+
 def test_as_many_weights_as_models() -> None:
     with pytest.raises(UsageError, match=r"\(2\), got 1"):
         linear([model(0), model(1)], weights=[1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -103,7 +104,10 @@ def agree(models: Sequence[Weights], *, whole_numbers: bool = True) -> None:
 
 def coefficient(value: Coefficient, name: str) -> float:
     """The coefficient of one tensor."""
-    return float(value(name)) if callable(value) else float(value)
+    number = float(value(name)) if callable(value) else float(value)
+    if not math.isfinite(number):
+        raise UsageError(f"Expected finite coefficients, got {number} for {name!r}.")
+    return number
 
 
 def _pieces(name: str, models: Sequence[Weights]) -> Iterator[Piece]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
+import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from variegate.errors import UsageError
 
-__all__ = ["Module", "layer_of", "module_of", "resolve"]
+__all__ = ["Module", "layer_of", "module_of", "number_of", "resolve"]
 
 Module = Literal["embedding", "attention", "mlp", "norm", "head", "other"]
 
+CHOICE = {"value", "filter", "layers"}
 _LAYER = re.compile(r"(?:^|\.)(?:layers|h|blocks|block)\.(\d+)\.")
 _MODULES: tuple[tuple[Module, str], ...] = (
     ("embedding", r"(embed_tokens|wte|wpe|word_embeddings|embed_in|position_embeddings)\."),
@@ -60,7 +63,7 @@ def module_of(name: str) -> Module:
 def resolve(setting: Any, layers: int, *, what: str = "weight") -> Callable[[str], float]:
     """Turn a setting of a recipe into a function from the name of a tensor to its number.
 
-    A setting is a number; a list of numbers, spread evenly over the layers and interpolated
+    A setting is a finite number; a list of numbers, spread evenly over the layers and interpolated
     between (what belongs to no layer takes the first); or a list of choices, mappings with
     `value` and, where they do not fit everything, `filter` (part of the name, or a kind of
     module) and `layers` (first and past the last): the first that fits counts.
@@ -83,32 +86,55 @@ def resolve(setting: Any, layers: int, *, what: str = "weight") -> Callable[[str
         >>> resolve([0, 1], 3)("layers.1.mlp.up_proj.weight")
         0.5
     """
-    if _is_number(setting):
-        number = float(setting)
+    number = _number(setting)
+    if number is not None:
         return lambda _: number
     if isinstance(setting, Mapping):
         setting = [setting]
     if isinstance(setting, Sequence) and setting and not isinstance(setting, str):
-        if all(_is_number(one) for one in setting):
-            points = [float(one) for one in setting]
+        points = [point for one in setting if (point := _number(one)) is not None]
+        if len(points) == len(setting):
             return lambda name: _gradient(points, layer_of(name), layers)
-        if all(isinstance(one, Mapping) and "value" in one for one in setting):
+        if all(_is_choice(one) for one in setting):
             choices = [(one, resolve(one["value"], layers, what=what)) for one in setting]
             return lambda name: _chosen(choices, name, what)
     raise UsageError(
-        f"Expected a number, a list of numbers, or choices with a value as {what}, "
-        f"got {setting!r:.80}."
+        f"Expected a number, a list of numbers, or choices as {what}, got {reprlib.repr(setting)}.",
+        hint="A choice has a value, and may have a filter (a text) and layers (first, past last).",
     )
 
 
-def _is_number(value: Any) -> bool:
-    if isinstance(value, str):  # YAML 1.1 reads 1e-3 as text
-        try:
-            float(value)
-        except ValueError:
-            return False
-        return True
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def number_of(value: Any, *, what: str) -> float:
+    """Read one number of a recipe.
+
+    Raises:
+        UsageError: it is none, or not finite.
+    """
+    number = _number(value)
+    if number is None:
+        raise UsageError(f"Expected a number as {what}, got {reprlib.repr(value)}.")
+    return number
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value)  # YAML 1.1 reads 1e-3 as text
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _is_choice(one: Any) -> bool:
+    if not isinstance(one, Mapping) or "value" not in one or one.keys() - CHOICE:
+        return False
+    layers = one.get("layers", (0, 0))
+    return isinstance(one.get("filter") or "", str) and (
+        isinstance(layers, Sequence)
+        and len(layers) == 2
+        and all(type(layer) is int for layer in layers)
+    )
 
 
 def _gradient(points: Sequence[float], layer: int | None, layers: int) -> float:

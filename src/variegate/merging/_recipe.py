@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from variegate.errors import DataError, MissingExtra, UnknownName, UsageError
+from variegate.errors import DataError, MissingExtra, UnknownName, UsageError, VariegateError
+from variegate.merging._places import number_of
 
 __all__ = ["METHODS", "Recipe", "Slice", "Source", "load_yaml"]
 
 METHODS = ("linear", "slerp", "task_arithmetic", "ties", "dare", "fisher", "passthrough")
 BASED = ("task_arithmetic", "ties", "dare")
+# Settings that mean something to one method only: elsewhere they would be read past.
+OWN = {
+    "t": "slerp", "scope": "slerp", "weight": "ties", "trim": "ties", "drop": "dare",
+    "elect": "dare", "seed": "dare", "rest": "passthrough",
+}  # fmt: skip
+OWN_OF_MODELS = {
+    "weight": ("linear", "task_arithmetic", "ties", "dare", "fisher"),
+    "density": ("ties",), "fisher": ("fisher",),
+}  # fmt: skip
 DTYPES = ("float32", "float16", "bfloat16", "float64")
+VALUES = 100_000  # in a recipe, aliases unfolded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +114,12 @@ class Recipe:
             raise UnknownName("way with special tokens", self.special_tokens, ("post", "merge"))
         if bool(self.slices) != (self.method == "passthrough"):
             raise UsageError("Expected slices for passthrough, and for no other method.")
-        if not self.slices and not self.models:
-            raise UsageError("Expected models to merge, got none.")
+        if bool(self.slices) == bool(self.models):
+            raise UsageError(
+                "Expected models to merge, got none."
+                if not self.models
+                else "Expected slices alone for passthrough, got models beside them."
+            )
         if self.method == "slerp" and (len(self.models) != 2 or self.t is None):
             raise UsageError(f"Expected two models and t for slerp, got {len(self.models)} models.")
         if (self.base is None) == (self.method in BASED):
@@ -112,6 +129,24 @@ class Recipe:
             )
         if self.method == "fisher" and any(one.fisher is None for one in self.models):
             raise UsageError("Expected a file `fisher` for every model.")
+        self._nothing_is_read_past()
+
+    def _nothing_is_read_past(self) -> None:
+        for field in dataclasses.fields(self):
+            method = OWN.get(field.name, self.method)
+            if method != self.method and getattr(self, field.name) != field.default:
+                raise UsageError(
+                    f"{field.name!r} is a setting of {method}: {self.method} does not read it.",
+                    hint="Every model may have a weight of its own."
+                    if field.name == "weight"
+                    else None,
+                )
+        for key, methods in OWN_OF_MODELS.items():
+            if self.method not in methods and any(getattr(m, key) is not None for m in self.models):
+                raise UsageError(
+                    f"{key!r} of a model is a setting of {', '.join(methods)}: {self.method} does "
+                    "not read it."
+                )
 
     @classmethod
     def read(cls, path: str | Path) -> Recipe:
@@ -161,22 +196,26 @@ class Recipe:
         known = dict(table)
         try:
             if "models" in known:
-                known["models"] = tuple(_source(one, folder) for one in known["models"])
+                known["models"] = tuple(_source(one, folder) for one in _list(known, "models"))
             if known.get("base") is not None:
                 known["base"] = _source(known["base"], folder)
             if "slices" in known:
-                known["slices"] = tuple(
-                    Slice(path=folder / one["path"], layers=_range(one["layers"]))
-                    for one in known["slices"]
-                )
+                known["slices"] = tuple(_slice(one, folder) for one in _list(known, "slices"))
             for key in ("rest", "settings"):
                 if known.get(key) is not None:
-                    known[key] = folder / known[key]
-            known["notes"] = tuple(known.get("notes", ()))
+                    known[key] = _path(known[key], folder)
+            if "drop" in known:
+                known["drop"] = number_of(known["drop"], what="drop")
+            for key, kind in (("seed", int), ("elect", bool)):
+                if type(known.get(key, kind())) is not kind or known.get(key, 0) < 0:
+                    raise TypeError(f"{key} is {reprlib.repr(known[key])}")
+            known["notes"] = tuple(str(note) for note in _list(known, "notes"))
             return cls(**known)
-        except (TypeError, KeyError) as error:
+        except VariegateError:
+            raise
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise DataError(
-                f"{where} is no recipe: {error}.",
+                f"{where} is no recipe: {str(error)[:200]}.",
                 hint=f"Keys: {', '.join(field.name for field in dataclasses.fields(cls))}.",
             ) from error
 
@@ -200,11 +239,25 @@ def load_yaml(text: str, where: str) -> dict[str, Any]:
     yaml = _yaml()
     try:
         table = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
+        # Numbers and dates that cannot be are ValueErrors of Python's own.
         raise DataError(f"{where} is no YAML: {str(error)[:200]}.") from error
     if not isinstance(table, dict):
         raise DataError(f"Expected keys and values in {where}.")
+    if _unfolded(table, {}) > VALUES:
+        raise DataError(f"Expected at most {VALUES} values in {where}; its aliases make more.")
     return table
+
+
+def _unfolded(value: Any, known: dict[int, float]) -> float:
+    """How many values there are when every alias is written out; without end in a circle."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = float("inf")
+        parts = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_unfolded(part, known) for part in parts)
+    return known[id(value)]
 
 
 def _yaml() -> Any:
@@ -215,12 +268,34 @@ def _yaml() -> Any:
     return yaml
 
 
+def _list(table: Mapping[str, Any], key: str) -> list[Any] | tuple[Any, ...]:
+    found = table.get(key, ())
+    if not isinstance(found, list | tuple):
+        raise TypeError(f"{key} is no list")
+    return found
+
+
+def _path(value: Any, folder: Path) -> Path:
+    if not isinstance(value, str | Path) or b"\0" in os.fsencode(value):
+        raise TypeError(f"{reprlib.repr(value)} is no path")
+    return folder / value
+
+
 def _source(one: Any, folder: Path) -> Source:
     table = {"path": one} if isinstance(one, str) else dict(one)
     for key in ("path", "adapter", "fisher"):
-        if table.get(key) is not None:
-            table[key] = folder / table[key]
+        if key == "path" or table.get(key) is not None:
+            table[key] = _path(table[key], folder)
+    if table.get("density") is not None:
+        table["density"] = number_of(table["density"], what="density")
     return Source(**table)
+
+
+def _slice(one: Any, folder: Path) -> Slice:
+    table = dict(one)
+    return Slice(
+        **{**table, "path": _path(table["path"], folder), "layers": _range(table["layers"])}
+    )
 
 
 def _range(value: Any) -> tuple[int, int]:
@@ -232,7 +307,7 @@ def _range(value: Any) -> tuple[int, int]:
         )
         or not 0 <= value[0] <= value[1]
     ):
-        raise UsageError(f"Expected the first layer and past the last, got {value!r}.")
+        raise UsageError(f"Expected the first layer and past the last, got {reprlib.repr(value)}.")
     return value[0], value[1]
 
 
