@@ -450,6 +450,34 @@ parameters:
     assert torch.equal(merged["model.norm.weight"], quarter["model.norm.weight"])
 
 
+def test_a_slice_of_mergekit_that_leaves_layers_out_is_no_plain_merge(three: Three) -> None:
+    _, one, two = three()
+    for end, fits in ((3, True), (2, False)):
+        models = [{"model": str(path), "layer_range": [0, end]} for path in (one, two)]
+        parts = [{"sources": models, "parameters": {"t": 0.25}}]
+        table = {"merge_method": "slerp", "base_model": str(two), "slices": parts}
+        if fits:
+            recipe = from_mergekit(table)
+            assert (recipe.t, [m.path for m in recipe.models]) == (0.25, [two, one])
+        else:
+            with pytest.raises(UsageError, match="all layers"):
+                from_mergekit(table)
+
+
+def test_dare_ties_of_mergekit_sums_and_ours_says_that_it_averages() -> None:
+    text = "{merge_method: dare_ties, base_model: b, models: [{model: a}]%s}"
+    assert any("averaged" in note for note in from_mergekit(text % "").notes)
+    told = from_mergekit(text % ", parameters: {normalize: true}").notes
+    assert not any("averaged" in note for note in told)
+
+
+@pytest.mark.parametrize("value", ["[{sources: 3}]", "3", "[{sources: [{model: a}, {model: b}]}]"])
+def test_what_is_no_recipe_of_mergekit_is_said(value: str) -> None:
+    for method in ("passthrough", "linear"):
+        with pytest.raises((DataError, UsageError)):
+            from_mergekit(f"{{merge_method: {method}, slices: {value}}}")
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -485,6 +513,27 @@ def test_what_is_written_for_mergekit_is_read_back(three: Three, settings: dict)
         "{merge_method: linear, models: [{model: a}], tokenizer_source: union}",
         "{merge_method: linear, models: [{model: a}], modules: {x: 1}}",
         "{merge_method: ties, base_model: b, models: [{model: a}], parameters: {normalize: false}}",
+        "{merge_method: linear, models: [{model: a}], chat_template: auto}",
+        "{merge_method: linear, models: [{model: a}], tokenizer: {source: a}}",
+        "{merge_method: linear, models: [{model: a}], parameters: {wieght: 1}}",
+        "{merge_method: linear, models: [{model: a, parameters: {density: 1}}]}",
+        "{merge_method: linear, models: [{model: a, weight: 1}]}",
+        "{merge_method: slerp, models: [{model: a}, {model: b}], base_model: a}",
+        "{merge_method: slerp, models: [{model: a}, {model: b}], base_model: c, "
+        "parameters: {t: 1}}",
+        "{merge_method: slerp, models: [{model: a, parameters: {t: 0}}, {model: b}], "
+        "parameters: {t: 1}}",
+        "{merge_method: ties, base_model: b, models: [{model: a}], parameters: {rescale: true}}",
+        "{merge_method: dare_linear, base_model: b, models: [{model: a}], "
+        "parameters: {rescale: false}}",
+        "{merge_method: dare_ties, base_model: b, models: [{model: a}], parameters: {lambda: 0.5}}",
+        "{merge_method: dare_ties, base_model: b, models: [{model: a}], "
+        "parameters: {normalize: false}}",
+        "{merge_method: ties, base_model: b, models: [{model: a, parameters: {density: [0, 1]}}]}",
+        "{merge_method: passthrough, slices: [{residual_weight: 1, "
+        "sources: [{model: a, layer_range: [0, 1]}]}]}",
+        "{merge_method: passthrough, parameters: {scale: 0.5}, "
+        "slices: [{sources: [{model: a, layer_range: [0, 1]}]}]}",
     ],
 )
 def test_what_we_do_not_have_of_mergekit_is_said(text: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from variegate.errors import DataError, UsageError
+from variegate.errors import DataError, UsageError, VariegateError
+from variegate.merging._places import number_of
 from variegate.merging._recipe import Recipe, Slice, Source, load_yaml
 
 __all__ = ["from_mergekit", "to_mergekit"]
@@ -22,7 +25,23 @@ NOTES = {
     "sum of 0 takes the sign of the majority, not +; arithmetic in float32.",
     "dare": "dare: what is kept is rescaled by exactly 1/(1 - p), where mergekit matches the sum "
     "of magnitudes; other random draws.",
+    "elect": "dare_ties: what agrees is averaged, where mergekit sums it unless normalize is true.",
 }
+# What is read; whatever else a recipe holds is refused by name.
+TOP = {
+    "merge_method", "models", "slices", "base_model", "dtype", "out_dtype", "tokenizer_source",
+    "parameters", "name",
+}  # fmt: skip
+OF_ALL = {
+    "linear": {"normalize"}, "slerp": set(), "passthrough": set(),
+    "task_arithmetic": {"normalize", "lambda", "rescale", "int8_mask"},
+    "ties": {"normalize", "lambda", "rescale", "int8_mask"},
+    "dare": {"normalize", "lambda", "rescale", "int8_mask"},
+}  # fmt: skip
+OF_ONE = {
+    "linear": {"weight"}, "slerp": {"t"}, "passthrough": {"scale"}, "task_arithmetic": {"weight"},
+    "ties": {"weight", "density"}, "dare": {"weight", "density"},
+}  # fmt: skip
 
 
 def from_mergekit(table: Mapping[str, Any] | str, *, folder: Path = Path()) -> Recipe:
@@ -37,7 +56,7 @@ def from_mergekit(table: Mapping[str, Any] | str, *, folder: Path = Path()) -> R
 
     Raises:
         DataError: no recipe of mergekit.
-        UsageError: a method or a setting that we do not have.
+        UsageError: a method or a setting that we do not have: nothing is read past.
 
     Example:
         >>> models = "[{model: a, parameters: {weight: 3}}, {model: b, parameters: {weight: 1}}]"
@@ -49,8 +68,10 @@ def from_mergekit(table: Mapping[str, Any] | str, *, folder: Path = Path()) -> R
         table = load_yaml(table, "the recipe")
     try:
         return _read(table, folder)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
-        raise DataError(f"This is no recipe of mergekit: {error!r}.") from error
+    except VariegateError:
+        raise
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        raise DataError(f"This is no recipe of mergekit: {reprlib.repr(error)}.") from error
 
 
 def _read(table: Mapping[str, Any], folder: Path) -> Recipe:
@@ -61,45 +82,50 @@ def _read(table: Mapping[str, Any], folder: Path) -> Recipe:
         )
     method = OURS[name]
     notes = [NOTES[method]] if method in NOTES else []
-    for key in ("modules", "tokenizer"):
-        if table.get(key):
-            raise UsageError(f"The setting {key!r} of mergekit is not ours.")
+    _known(table, TOP, "")
     dtype = table.get("out_dtype") or table.get("dtype")
     if table.get("dtype"):
         notes.append("dtype is the storage type of the result; arithmetic is in float32 always.")
     shared = dict(table.get("parameters") or {})
+    _known(shared, OF_ALL[method] | OF_ONE[method], "parameters.")
     base = table.get("base_model")
     common: dict[str, Any] = {"dtype": dtype, "settings": _settings(table, folder)}
     if method == "passthrough":
-        return Recipe(method=method, slices=_slices(table, folder), notes=tuple(notes), **common)
-    models = [(one["model"], dict(one.get("parameters") or {})) for one in _models(table)]
+        slices = _slices(table, shared, folder)
+        return Recipe(method=method, slices=slices, notes=tuple(notes), **common)
+    models = [(one["model"], dict(one.get("parameters") or {})) for one in _models(table, folder)]
+    for _, own in models:
+        _known(own, OF_ONE[method], "parameters.")
     names = [str(model) for model, _ in models]
     settings = {str(model): {**shared, **own} for model, own in models}  # the nearer setting counts
     if method == "slerp":
-        first = str(base or names[0])
-        ends = sorted(names, key=lambda one: one != first)
-        return Recipe(
-            method=method,
-            models=tuple(_source(one, folder) for one in ends),
-            t=shared["t"],
-            notes=tuple(notes),
-            **common,
-        )
+        return _slerp(names, base, settings, tuple(notes), common, folder)
     others = [one for one in names if method == "linear" or one != str(base)]
-    normalise = bool(shared.get("normalize", name in ("linear", "ties")))
+    elect = name == "dare_ties"
+    normalise = shared.get("normalize", name in ("linear", "ties"))
     weights = [settings[one].get("weight", 1.0) for one in others]
-    if normalise and method != "ties":
+    if normalise and method != "ties" and not elect:  # an average does not hang on their sum
         weights = _normalised(weights)
-    factor = float(shared.get("lambda", 1.0))
+    factor = number_of(shared.get("lambda", 1.0), what="lambda")
+    if elect and factor != 1:
+        raise UsageError("The setting 'lambda' of mergekit is not ours for dare_ties.")
     if method in ("task_arithmetic", "dare") and factor != 1:
         weights = [_scaled(weight, factor) for weight in weights]
-    if method == "ties" and not normalise:
-        raise UsageError("ties without normalize sums what agrees; ours averages it, as published.")
-    density = [settings[one].get("density", 1.0) for one in others]
+    if not normalise and (method == "ties" or (elect and "normalize" in shared)):
+        raise UsageError(
+            f"{name} without normalize sums what agrees; ours averages it, as published."
+        )
+    if elect and not normalise:
+        notes.append(NOTES["elect"])
+    if shared.get("rescale", method == "dare") != (method == "dare"):
+        raise UsageError(
+            f"The setting 'rescale: {shared['rescale']}' of mergekit is not ours for {name}."
+        )
+    density = [number_of(settings[one].get("density", 1.0), what="density") for one in others]
     if method == "dare" and len(set(density)) > 1:
         raise UsageError(f"Expected one density for all models of DARE, got {density}.")
     sources = tuple(
-        _source(one, folder, weight=weight, density=float(share) if method == "ties" else None)
+        _source(one, folder, weight=weight, density=share if method == "ties" else None)
         for one, weight, share in zip(others, weights, density, strict=True)
     )
     return Recipe(
@@ -108,11 +134,29 @@ def _read(table: Mapping[str, Any], folder: Path) -> Recipe:
         base=_source(str(base), folder) if method != "linear" else None,
         weight=factor if method == "ties" else 1.0,
         trim="tensor" if method == "ties" else "global",
-        drop=1 - float(density[0]) if method == "dare" else 0.9,
-        elect=name == "dare_ties",
+        drop=1 - density[0] if method == "dare" else 0.9,
+        elect=elect,
         notes=tuple(notes),
         **common,
     )
+
+
+def _slerp(
+    names: Sequence[str],
+    base: Any,
+    settings: Mapping[str, Mapping[str, Any]],
+    notes: tuple[str, ...],
+    common: Mapping[str, Any],
+    folder: Path,
+) -> Recipe:
+    first = str(base or names[0])
+    if first not in names or any("t" not in settings[one] for one in names):
+        raise UsageError(f"Expected t and a base_model among {', '.join(names)} for slerp.")
+    if len({repr(settings[one]["t"]) for one in names}) > 1:
+        raise UsageError("Expected one t for slerp, got one for each model.")
+    ends = sorted(names, key=lambda one: one != first)
+    sources = tuple(_source(one, folder) for one in ends)
+    return Recipe(method="slerp", models=sources, t=settings[first]["t"], notes=notes, **common)
 
 
 def to_mergekit(recipe: Recipe) -> str:
@@ -169,11 +213,12 @@ def to_mergekit(recipe: Recipe) -> str:
     if recipe.base is not None:
         table["base_model"] = _path(recipe.base)
     if recipe.method in ("linear", "task_arithmetic", "dare"):
-        parameters["normalize"] = False
+        parameters["normalize"] = recipe.elect  # what agrees is averaged, not summed
     if recipe.method == "ties":
         parameters |= {"normalize": True, "lambda": recipe.weight}
     if recipe.dtype:
-        table["dtype"] = recipe.dtype
+        # mergekit's dtype is what it computes in.
+        table |= {"dtype": "float32", "out_dtype": recipe.dtype}
     if parameters:
         table["parameters"] = parameters
     return str(yaml.safe_dump(table, sort_keys=False, allow_unicode=True))
@@ -199,14 +244,32 @@ def _path(one: Source) -> str:
     return f"{path}+{one.adapter.resolve()}" if one.adapter else path
 
 
-def _models(table: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+def _known(table: Mapping[str, Any], keys: set[str], where: str) -> None:
+    strange = sorted(str(key) for key in table.keys() - keys if table[key] is not None)
+    if strange:
+        raise UsageError(
+            f"The setting {where + strange[0]!r} of mergekit is not ours.",
+            hint=f"Read here: {', '.join(sorted(keys))}." if keys else None,
+        )
+
+
+def _models(table: Mapping[str, Any], folder: Path) -> Sequence[Mapping[str, Any]]:
     if table.get("models"):
+        for one in table["models"]:
+            _known(one, {"model", "parameters"}, "models.")
         return list(table["models"])
     slices = table["slices"]
+    for one in slices:
+        _known(one, {"sources", "parameters"}, "slices.")
+        for source in one["sources"]:
+            _known(source, {"model", "layer_range", "parameters"}, "slices.sources.")
     ranges = {tuple(one["layer_range"]) for one in slices[0]["sources"]}
-    # One slice over the same layers of every model, from the first on, is how mergekit's own
-    # examples write a plain merge; that it covers all layers is held against the models by name.
-    if len(slices) != 1 or len(ranges) != 1 or next(iter(ranges))[0] != 0:
+    # One slice over all layers of every model is how mergekit's own examples write a plain merge.
+    whole = len(slices) == len(ranges) == 1 and all(
+        ranges == {(0, _depth(folder / str(one["model"]).partition("+")[0], ranges))}
+        for one in slices[0]["sources"]
+    )
+    if not whole:
         raise UsageError(
             "Expected one slice over all layers of every model for a method that mixes models.",
             hint="Merge first, then take slices with passthrough.",
@@ -218,12 +281,24 @@ def _models(table: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     ]  # fmt: skip
 
 
-def _slices(table: Mapping[str, Any], folder: Path) -> tuple[Slice, ...]:
+def _depth(folder: Path, ranges: set[tuple[int, ...]]) -> int:
+    """Layers of a model by its settings; as many as asked for where there are none to read."""
+    try:
+        return int(json.loads((folder / "config.json").read_bytes())["num_hidden_layers"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return next(iter(ranges))[-1]
+
+
+def _slices(table: Mapping[str, Any], shared: Mapping[str, Any], folder: Path) -> tuple[Slice, ...]:
     found = []
     for one in table.get("slices") or ():
+        _known(one, {"sources", "parameters"}, "slices.")
         (source,) = one["sources"]
-        if (source.get("parameters") or {}).get("scale", 1) != 1:
-            raise UsageError("The setting 'scale' of passthrough is not ours.")
+        _known(source, {"model", "layer_range", "parameters"}, "slices.sources.")
+        for settings in (shared, one.get("parameters") or {}, source.get("parameters") or {}):
+            _known(settings, {"scale"}, "parameters.")
+            if settings.get("scale", 1) != 1:
+                raise UsageError("The setting 'scale' of passthrough is not ours.")
         first, end = source["layer_range"]
         found.append(Slice(path=folder / str(source["model"]), layers=(int(first), int(end))))
     return tuple(found)
@@ -248,10 +323,11 @@ def _source(name: str, folder: Path, *, weight: Any = None, density: float | Non
 
 
 def _normalised(weights: Sequence[Any]) -> list[float]:
-    if not all(isinstance(weight, int | float) for weight in weights):
+    if any(isinstance(weight, list | dict) for weight in weights):
         raise UsageError(
             "Weights along the layers cannot be normalised.", hint="Set normalize: false."
         )
+    weights = [number_of(weight, what="weight") for weight in weights]
     total = sum(weights)
     if total == 0:
         raise UsageError("Expected weights with a sum, got a sum of 0.")
@@ -259,8 +335,8 @@ def _normalised(weights: Sequence[Any]) -> list[float]:
 
 
 def _scaled(weight: Any, factor: float) -> Any:
-    if isinstance(weight, int | float):
-        return weight * factor
     if isinstance(weight, Mapping):
         return {**weight, "value": _scaled(weight["value"], factor)}
-    return [_scaled(one, factor) for one in weight]
+    if isinstance(weight, list):
+        return [_scaled(one, factor) for one in weight]
+    return number_of(weight, what="weight") * factor
