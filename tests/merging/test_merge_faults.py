@@ -381,6 +381,36 @@ def test_fault_29_infinity_that_the_merge_makes_is_not_blamed_on_an_input(
 
 
 @pytest.mark.fault(29)
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize(
+    "dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16], ids=str
+)
+def test_fault_29_nan_in_a_copied_tensor_of_any_type(
+    tmp_path: Path, dtype: torch.dtype, value: float
+) -> None:
+    found = {name: tensor.to(dtype) for name, tensor in tensors(0).items()}
+    largest = torch.finfo(dtype).max
+    found[NAME][:3] = torch.tensor([largest, -largest, -0.0], dtype=dtype)
+    model = write(tmp_path / "model", found)
+    recipe = Recipe(method="linear", models=(Source(path=model, weight=1),))
+    merge(recipe, tmp_path / "whole")
+    assert equal(read(tmp_path / "whole"), found)
+    found[NAME][3] = value
+    write(model, found)
+    with pytest.raises(CheckpointError, match="NaN or infinity"):
+        merge(recipe, tmp_path / "broken")
+
+
+@pytest.mark.fault(29)
+def test_fault_29_infinity_by_rounding_to_a_smaller_type(tmp_path: Path) -> None:
+    found = {name: tensor.clone() for name, tensor in tensors(0).items()}
+    found[NAME][3] = torch.finfo(torch.float32).max  # finite, and nearest to infinity in bfloat16
+    one, two = write(tmp_path / "one", found), write(tmp_path / "two", found)
+    with pytest.raises(CheckpointError, match="whose parts are finite"):
+        merge(half(one, two, dtype="bfloat16"), tmp_path / "out")
+
+
+@pytest.mark.fault(29)
 def test_fault_29_large_finite_sums_are_no_infinity(tmp_path: Path) -> None:
     large = {n: torch.full_like(v, 3e38) for n, v in tensors(0).items()}
     one, two = write(tmp_path / "one", large), write(tmp_path / "two", large)
