@@ -114,8 +114,7 @@ def _make(folder: Path) -> None:
         stem = f"model.layers.{layer}."
         shapes |= {f"{stem}self_attn.{m}_proj.weight": (HIDDEN, HIDDEN) for m in "qkvo"}
         shapes |= {f"{stem}mlp.{m}_proj.weight": (INNER, HIDDEN) for m in ("gate", "up")}
-        shapes[f"{stem}mlp.down_proj.weight"] = (LIMITS = {"linear": "read two files", "passthrough": "read one file"}
-HIDDEN, INNER)
+        shapes[f"{stem}mlp.down_proj.weight"] = (HIDDEN, INNER)
         for norm in ("input_layernorm", "post_attention_layernorm"):
             shapes[f"{stem}{norm}.weight"] = (HIDDEN,)
     generator = torch.Generator().manual_seed(0)
