@@ -88,28 +88,30 @@ OPENINGS = {
 }
 
 
-def jointly(model: Any, base: Any) -> Iterator[tuple[str, list[tuple[str, Any, Sampling]]]]:
+def jointly(
+    model: Any, base: Any, *, format: Any = FORMAT, draws: int = DRAWS
+) -> Iterator[tuple[str, list[tuple[str, Any, Sampling]]]]:
     """Methods that put something in front of the model: draws that know of each other, contexts."""
 
     def at(temperature: float) -> Sampling:
         return Sampling(temperature=temperature, max_tokens=LENGTH)
 
     heats = (0.7, 1.0, 1.3, 1.6)
-    yield "arithmetic sampling", [(f"T {t}", arithmetic(model, n=DRAWS), at(t)) for t in heats]
-    yield "stochastic beam", [(f"T {t}", stochastic_beam(model, n=DRAWS), at(t)) for t in heats]
+    yield "arithmetic sampling", [(f"T {t}", arithmetic(model, n=draws), at(t)) for t in heats]
+    yield "stochastic beam", [(f"T {t}", stochastic_beam(model, n=draws), at(t)) for t in heats]
     yield (
         "diverse beam",
         [
-            (f"strength {s}", diverse_beam(model, n=DRAWS, strength=s), at(1.0))
+            (f"strength {s}", diverse_beam(model, n=draws, strength=s), at(1.0))
             for s in (0.2, 0.5, 1.0, 2.0)
         ],
     )
     yield "lookahead tree", [
-        (f"above {a}, T {t}", lookahead_tree(model, n=DRAWS, branch_above=a, branch_within=0.5,
+        (f"above {a}, T {t}", lookahead_tree(model, n=draws, branch_above=a, branch_within=0.5,
                                              look=(2, 3)), at(t))
         for a in (0.05, 0.2) for t in (1.0, 1.5)
     ]  # fmt: skip
-    first, second = Context(model=base, format="raw"), Context(model=model, format=FORMAT)
+    first, second = Context(model=base, format="raw"), Context(model=model, format=format)
 
     def routed(way: Any, *contexts: Any) -> Any:
         return together(*(contexts or (first, second)), rule=way)
@@ -143,7 +145,7 @@ def jointly(model: Any, base: Any) -> Iterator[tuple[str, list[tuple[str, Any, S
         (f"beta {b}, T {t}", routed(blend("contrast", beta=b), second, first), at(t))
         for b in (0.2, 0.5) for t in (1.0, 1.5)
     ]  # fmt: skip
-    blank = Context(model=model, prompt="", format=FORMAT)
+    blank = Context(model=model, prompt="", format=format)
     yield "USCD", [
         (f"theta {h}, T {t}", routed(blend("uscd", theta=h), second, blank), at(t))
         for h in (0.03, 0.05) for t in (1.0, 1.5)
