@@ -21,6 +21,7 @@ PAIRS = (
     (".lora_A.weight", ".lora_B.weight", False),
     (".lora_embedding_A", ".lora_embedding_B", True),
 )
+FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 class Adapter:
@@ -45,6 +46,9 @@ class Adapter:
 
         with safe_open(path, framework="pt", device="cpu") as file:
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        for name, tensor in tensors.items():
+            if not torch.isfinite(tensor).all():
+                raise CheckpointError(f"{path} holds NaN or infinity in {name!r}.")
         self._pairs: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
         self._whole: dict[str, torch.Tensor] = {}
         used = set()
@@ -53,6 +57,13 @@ class Adapter:
                 partner = name.removesuffix(end_a) + end_b
                 if name.endswith(end_a) and partner in tensors:
                     module = name.removesuffix(end_a)
+                    shapes = [tuple(one.shape) for one in (a, tensors[partner])]
+                    if not (a.ndim == tensors[partner].ndim == 2 and a.shape[0]) or (
+                        a.shape[0] != tensors[partner].shape[1]
+                    ):
+                        raise CheckpointError(
+                            f"{path} has A and B of no common rank in {module!r}: {shapes}."
+                        )
                     b = tensors[partner] * self._scale(config, module, a.shape[0])
                     # Rows of the weight: B A for a linear layer, (B A)ᵀ = Aᵀ Bᵀ where it is turned.
                     turned = transposed or bool(config.get("fan_in_fan_out"))
@@ -100,17 +111,22 @@ class Adapter:
         return dict(config)
 
     def _scale(self, config: Mapping[str, Any], module: str, rank: int) -> float:
-        # Pairs may have their own α: peft matches the pattern against the end of the module.
+        """Factor of one pair; it may have its own α, by a pattern for the end of its name."""
         name = module.removeprefix(PREFIX)
-        alpha = next(
-            (
-                value
-                for pattern, value in (config.get("alpha_pattern") or {}).items()
-                if pattern == name or name.endswith("." + pattern)
-            ),
-            config.get("lora_alpha", rank),
-        )
-        return float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
+        alpha = config.get("lora_alpha", rank)
+        try:
+            for pattern, value in (config.get("alpha_pattern") or {}).items():
+                if re.match(rf"(.*\.)?({pattern})$", name):
+                    alpha = value
+                    break
+            scale = float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
+        except (TypeError, ValueError, AttributeError, re.error) as error:
+            raise CheckpointError(
+                f"The adapter {self.folder} has no readable lora_alpha or alpha_pattern: {error}."
+            ) from error
+        if not math.isfinite(scale):
+            raise CheckpointError(f"The adapter {self.folder} scales {name!r} by {scale}.")
+        return scale
 
     def _target(self, name: str, base: Collection[str]) -> str:
         name = name.removeprefix(PREFIX)
@@ -126,6 +142,12 @@ class Adapter:
         }
         shapes |= {name: tuple(whole.shape) for name, whole in self._whole.items()}
         for name, shape in shapes.items():
+            if base[name].dtype not in FLOATS:
+                raise CheckpointError(
+                    f"The adapter {self.folder} changes {name!r}, which is stored as "
+                    f"{base[name].dtype}.",
+                    hint="Use the checkpoint that is not quantised.",
+                )
             if tuple(base[name].shape) != shape:
                 raise CheckpointError(
                     f"The adapter {self.folder} adds {shape} to {name!r}, which is "

@@ -161,11 +161,28 @@ class Checkpoint(TensorFiles):
         tokenizer = self.settings("tokenizer.json")
         model = tokenizer.get("model")
         words = model.get("vocab") if isinstance(model, Mapping) else None
-        known = dict(words) if isinstance(words, Mapping) else {}
-        if isinstance(words, list):  # unigram: pairs of a token and its score
-            known = {pair[0]: place for place, pair in enumerate(words)}
-        added = tokenizer.get("added_tokens") or []
-        return known | {token["content"]: token["id"] for token in added}
+        try:
+            known = dict(words) if isinstance(words, Mapping) else {}
+            if isinstance(words, list):  # unigram: pairs of a token and its score
+                known = {pair[0]: place for place, pair in enumerate(words)}
+            known |= {token: row for token, row in self._added(tokenizer)}
+            sound = all(type(row) is int and row >= 0 for row in known.values())
+        except (TypeError, KeyError, IndexError):
+            sound = False
+        if not sound:
+            raise CheckpointError(
+                f"{self.folder / 'tokenizer.json'} has no readable vocabulary.",
+                hint="Copy or download the checkpoint again.",
+            )
+        return known
+
+    @cached_property
+    def added(self) -> frozenset[str]:
+        """Tokens beside the words of the vocabulary, special ones among them."""
+        return frozenset(token for token, _ in self._added(self.settings("tokenizer.json")))
+
+    def _added(self, tokenizer: Mapping[str, Any]) -> list[tuple[str, int]]:
+        return [(token["content"], token["id"]) for token in tokenizer.get("added_tokens") or []]
 
     @cached_property
     def markers(self) -> dict[str, int]:
@@ -173,7 +190,8 @@ class Checkpoint(TensorFiles):
         named = set(MARKER.findall(self.template))
         for token in ("bos_token", "eos_token"):
             value = self.settings("tokenizer_config.json").get(token)
-            named.add(value.get("content") if isinstance(value, Mapping) else value)
+            value = value.get("content") if isinstance(value, Mapping) else value
+            named |= {value} if isinstance(value, str) else set()
         return {token: row for token, row in self.vocabulary.items() if token in named}
 
     def _holds_what_its_index_names(self) -> None:

@@ -15,6 +15,8 @@ from variegate.merging._ties import elected_mean
 
 __all__ = ["Dare", "dare"]
 
+FINE = 0.99
+
 
 class Dare:
     """Drop, rescale by 1/(1 − p), sum; model 0 is the base."""
@@ -54,7 +56,9 @@ class Dare:
         # The draw hangs on the place of the entry, not on the order in which pieces are merged.
         place = hashlib.blake2b(f"{model}/{piece.start}/{piece.name}".encode(), digest_size=8)
         rng = np.random.default_rng([self.seed, int.from_bytes(place.digest(), "little")])
-        dropped = torch.from_numpy(rng.random(delta.numel(), dtype=np.float32) < self.drop)
+        # Numbers of 24 bits are too coarse for a share of 1 − p this small.
+        fine = np.float64 if self.drop > FINE else np.float32
+        dropped = torch.from_numpy(rng.random(delta.numel(), dtype=fine) < self.drop)
         return delta.masked_fill_(dropped.to(delta.device), 0).mul_(1 / (1 - self.drop))
 
 

@@ -88,6 +88,9 @@ def inspect_checkpoint(folder: str | Path) -> Inspection:
             }
         )
     embedding = checkpoint.tensors.get(checkpoint.embedding or "")
+    architectures = checkpoint.config.get("architectures") or "unknown"
+    if isinstance(architectures, list):
+        architectures = ", ".join(map(str, architectures))
     generation = checkpoint.config | checkpoint.settings("generation_config.json")
     return Inspection(
         parameters=sum(sizes.values()),
@@ -101,6 +104,6 @@ def inspect_checkpoint(folder: str | Path) -> Inspection:
         tensors=tuple(tensors),
         special_tokens=dict(checkpoint.markers),
         template=bool(checkpoint.template),
-        architecture=", ".join(map(str, checkpoint.config.get("architectures") or ["unknown"])),
+        architecture=str(architectures),
         generation={key: generation[key] for key in SETTINGS if generation.get(key) is not None},
     )

@@ -22,10 +22,14 @@ NOTES = {
     "slerp": "slerp: the angle is taken from the sides, not from the cosine; the arc is left for "
     "the straight line below a sine of 1e-6 instead of above a cosine of .9995.",
     "ties": "ties: trimmed within each tensor as mergekit does (trim: global is as published); a "
-    "sum of 0 takes the sign of the majority, not +; arithmetic in float32.",
+    "sum of 0 takes the sign of the majority, not +; changes as large as the last that stays stay "
+    "too; arithmetic in float32.",
     "dare": "dare: what is kept is rescaled by exactly 1/(1 - p), where mergekit matches the sum "
     "of magnitudes; other random draws.",
-    "elect": "dare_ties: what agrees is averaged, where mergekit sums it unless normalize is true.",
+    "elect": "dare_ties: a sum of 0 changes nothing, where mergekit takes its sign for +.",
+    "mean": "dare_ties: what agrees is averaged, where mergekit sums it unless normalize is true.",
+    "passthrough": "passthrough: where first and last slice are of two models, a tied head of the "
+    "last comes along as a head of its own, where mergekit ties it to the first.",
 }
 # What is read; whatever else a recipe holds is refused by name.
 TOP = {
@@ -115,8 +119,8 @@ def _read(table: Mapping[str, Any], folder: Path) -> Recipe:
         raise UsageError(
             f"{name} without normalize sums what agrees; ours averages it, as published."
         )
-    if elect and not normalise:
-        notes.append(NOTES["elect"])
+    if elect:
+        notes += [NOTES["elect"]] + ([] if normalise else [NOTES["mean"]])
     if shared.get("rescale", method == "dare") != (method == "dare"):
         raise UsageError(
             f"The setting 'rescale: {shared['rescale']}' of mergekit is not ours for {name}."

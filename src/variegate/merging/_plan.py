@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def plan_merge(sources: Sources) -> Plan:
         outputs = [
             _output(name, parts, sources, rows) for name, parts in _shared(sources, problems)
         ]
-        problems += _tokens(sources)
+        problems += _tokens(sources, notes)
     config = _config(settings, sources, outputs, notes)
     notes += _settings_that_differ(sources, settings)
     return Plan(
@@ -108,7 +108,7 @@ def plan_merge(sources: Sources) -> Plan:
         bytes=sum(output.bytes for output in outputs),
         settings=settings.folder,
         config=config,
-        fingerprint=_fingerprint(sources),
+        fingerprint=_fingerprint(sources, outputs),
     )
 
 
@@ -153,9 +153,12 @@ def _disagree(name: str, stored: list[Stored], sources: Sources) -> str | None:
     models = stored[: len(sources.models)]
     floats = [one.dtype in DTYPES for one in models]
     if not all(floats):
+        copied = sources.method.only(name)
+        if copied is not None and not floats[copied]:
+            return None
         if any(floats):
             return f"{name} has other types: {' and '.join(sorted({s.dtype for s in models}))}"
-        if first.dtype.startswith("F") and sources.method.only(name) is None:
+        if first.dtype.startswith("F"):
             return f"{name} is stored as {first.dtype}, which is not merged: convert it first"
         if not _same_bytes(name, models, sources):
             return f"{name} holds {first.dtype} that differ"
@@ -173,10 +176,9 @@ def _same_bytes(name: str, stored: list[Stored], sources: Sources) -> bool:
 
 def _output(name: str, parts: tuple[str, ...], sources: Sources, rows: Mapping[str, Any]) -> Output:
     stored = [model.tensors[part] for model, part in zip(sources.models, parts, strict=False)]
-    first = stored[0]
-    if first.dtype not in DTYPES:
-        return _copy(name, parts, first, 0)
-    copied = sources.method.only(name)
+    first, copied = stored[0], sources.method.only(name)
+    if stored[copied or 0].dtype not in DTYPES:
+        return _copy(name, parts, stored[copied or 0], copied or 0)
     if copied is not None and not sources.models[copied].touched(parts[copied]):
         wanted = getattr(torch, sources.recipe.dtype or "", DTYPES[stored[copied].dtype])
         if wanted is DTYPES[stored[copied].dtype]:
@@ -220,7 +222,10 @@ def _rows(sources: Sources, notes: list[str]) -> Iterator[tuple[str, tuple[tuple
     rows: dict[str, tuple[int, int]] = {}
     for place, marks in reversed(list(enumerate(trained))):
         for token, row in marks.items():
-            if not all(token in other for other in trained):
+            if not all(
+                token in other or not model.vocabulary
+                for model, other in zip(models, trained, strict=True)
+            ):
                 rows.setdefault(token, (row, place))
     if not rows:
         return
@@ -235,12 +240,16 @@ def _rows(sources: Sources, notes: list[str]) -> Iterator[tuple[str, tuple[tuple
         yield name, tuple(sorted(pair for pair in rows.values() if pair[0] < height))
 
 
-def _tokens(sources: Sources) -> Iterator[str]:
-    """Tokens that mean another row in another model."""
+def _tokens(sources: Sources, notes: list[str]) -> Iterator[str]:
+    """Tokens that mean another row in another model, and rows that mean another token."""
     first, *others = sources.models
+    names = {row: token for token, row in first.vocabulary.items()}
     for other in others:
         mine, theirs = first.folder / "tokenizer.json", other.folder / "tokenizer.json"
-        if not (mine.is_file() and theirs.is_file()) or mine.read_bytes() == theirs.read_bytes():
+        if mine.is_file() != theirs.is_file():
+            notes.append(f"Only one of {mine} and {theirs} is there: the tokens are not compared.")
+            continue
+        if not mine.is_file() or mine.read_bytes() == theirs.read_bytes():
             continue
         moved = [
             token
@@ -251,6 +260,25 @@ def _tokens(sources: Sources) -> Iterator[str]:
             yield (
                 f"{len(moved)} tokens have another row in the vocabulary of {other.folder} "
                 f"(first: {moved[0]!r})"
+            )
+        renamed = [
+            (names[row], token)
+            for token, row in other.vocabulary.items()
+            if token not in first.vocabulary
+            and names.get(row, token) not in other.vocabulary
+            and row in names
+        ]
+        # A row held ready for a special token may get a name: the words of a language may not.
+        words = [pair for pair in renamed if not first.added & set(pair) | other.added & set(pair)]
+        if words:
+            yield (
+                f"{len(words)} rows are other words in the vocabulary of {other.folder} "
+                f"(first: {words[0][0]!r} and {words[0][1]!r})"
+            )
+        elif renamed:
+            notes.append(
+                f"{len(renamed)} special tokens have other names in {other.folder} "
+                f"(first: {renamed[0][0]!r} and {renamed[0][1]!r})."
             )
 
 
@@ -303,10 +331,12 @@ def _settings_that_differ(sources: Sources, settings: Checkpoint) -> Iterator[st
             yield f"{model.folder} has no chat template, the result has that of {settings.folder}."
 
 
-def _fingerprint(sources: Sources) -> str:
+def _fingerprint(sources: Sources, outputs: list[Output]) -> str:
     files = [
         [str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns]
         for file in sources.files
     ]
-    told = json.dumps([1, PIECE, sources.recipe.to_table(), files], sort_keys=True)
+    # The outputs too: rows of special tokens hang on tokenizers and templates.
+    made = [astuple(output) for output in outputs]
+    told = json.dumps([1, PIECE, sources.recipe.to_table(), files, made], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()

@@ -30,8 +30,15 @@ class Slerp:
         self.t, self.scope = t, scope
         self.angles: dict[str, float] = {}
 
+    def at(self, name: str) -> float:
+        """How far from 0 to 1 one tensor is."""
+        t = coefficient(self.t, name)
+        if not 0 <= t <= 1:
+            raise UsageError(f"Expected t in [0, 1], got {t} for {name!r}.")
+        return t
+
     def only(self, name: str) -> int | None:
-        return {0.0: 0, 1.0: 1}.get(coefficient(self.t, name))
+        return {0.0: 0, 1.0: 1}.get(self.at(name))
 
     def prepare(self, scan: Scan) -> None:
         sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
@@ -44,7 +51,7 @@ class Slerp:
     def merge(self, piece: Piece) -> torch.Tensor:
         angle = self.angles[piece.name if self.scope == "tensor" else ""]
         a, b = piece.parts
-        t = coefficient(self.t, piece.name)
+        t = self.at(piece.name)
         if math.sin(angle) < STRAIGHT:
             return a.lerp_(b, t)
         return a.mul_(math.sin((1 - t) * angle) / math.sin(angle)).add_(
@@ -73,8 +80,8 @@ def slerp(
         side is zero or both point the same way, the straight line.
 
     Raises:
-        UsageError: other names or shapes; the two point in opposite directions, where no arc is
-            shorter than the others.
+        UsageError: other names or shapes; t outside [0, 1]; the two point in opposite directions,
+            where no arc is shorter than the others.
 
     Example:
         >>> import torch
