@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
+from variegate import read
 from variegate.cli import main
+from variegate.judging import judge
 from variegate.lab import evaluation_prompts, lab_lineage, world
+from variegate.metrics import ece
+from variegate.samples import read_prompts
 
 CHECKPOINTS = lab_lineage().parent / "checkpoints"
 BASE, POST = CHECKPOINTS / "base", CHECKPOINTS / "instruct-rl"
@@ -80,8 +85,45 @@ def test_a_sweep_is_told_and_goes_on(
     assert [point["post"] for point in told["points"]] == [0, 0.5, 1]
     assert all(0 <= point["on_front"] <= 1 for point in told["points"])
     assert {row["metric"] for row in told["rows"]} == {"accuracy", "gini_simpson"}
+    for point in told["points"]:
+        stated, right, prompt = zip(*_judged(tmp_path / "run", prompts, point["arm"]), strict=True)
+        for name, debiased in (("ece", False), ("ece_debiased", True)):
+            want = ece(stated, right, clusters=prompt, debiased=debiased).value
+            assert point[name] == pytest.approx(want)
     assert main(words) == 0
     assert capsys.readouterr().out == first
+
+
+def _judged(run: Path, prompts: Path, arm: str) -> list[tuple[float, int, str]]:
+    """Probability, right or wrong, and prompt of every answer of an arm."""
+    judged = judge(read(run), read_prompts(prompts)).frame
+    here = judged.filter(judged["arm"] == arm).sort("prompt_id", "sample")
+    return [
+        (math.exp(row["logprob"]), int(row["correct"]), row["prompt_id"])
+        for row in here.iter_rows(named=True)
+    ]
+
+
+@pytest.mark.parametrize("variety", ["self_bleu", "accuracy", "ece", "vendi_across", "nonsense"])
+def test_a_sweep_ranks_by_what_grows_with_variety_only(
+    prompts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], variety: str
+) -> None:
+    words = ["merge", "sweep", str(BASE), str(POST), "--prompts", str(prompts), "--variety"]
+    assert main([*words, variety, "--out", str(tmp_path / "run")]) == 2
+    assert variety in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_sweep_says_when_a_point_has_no_accuracy_or_no_variety(
+    prompts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = tmp_path / "bare.jsonl"
+    bare.write_text('{"prompt": "tell me one drink :"}\n')
+    for file, n, metric in ((bare, "2", "accuracy"), (prompts, "1", "gini_simpson")):
+        words = ["merge", "sweep", str(BASE), str(POST), "--prompts", str(file), "--steps", "2"]
+        words += ["-n", n, "--max-tokens", "4", "--out", str(tmp_path / metric), "--quiet"]
+        assert main(words) == 2
+        assert f"Expected {metric} to be a number" in capsys.readouterr().err
 
 
 def test_a_fitted_front_says_how_well_it_fits(

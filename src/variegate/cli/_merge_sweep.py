@@ -56,7 +56,9 @@ def sweep(
 
     --json prints schema_version, command, rows (arm, task, metric, value, low,
     high, n_prompts, n_samples, note), points (arm, one column a coefficient,
-    the two metrics, on_front), knee, surrogates, volumes, outputs.
+    the two metrics, on_front, ece and ece_debiased: the gap between the
+    probability of an answer and the share that is right), knee, surrogates,
+    volumes, outputs.
 
         variegate merge sweep checkpoints/base checkpoints/rl --prompts p.jsonl
     """
@@ -66,6 +68,7 @@ def sweep(
 
     if not posts:
         raise UsageError("Expected a base and at least one model trained from it.")
+    _higher_is_more_varied(variety)
     asked = read_prompts(prompts)
     settings: dict[str, Any] = {
         "base": str(base), "posts": [str(post) for post in posts], "prompts": str(prompts),
@@ -114,6 +117,7 @@ def _evaluated(
     import numpy as np
 
     from variegate import measure
+    from variegate.errors import DataError
     from variegate.fronts import hypervolume
     from variegate.judging import judge
     from variegate.merging import (
@@ -155,9 +159,17 @@ def _evaluated(
             progress(len(points), count, "points")
             frame = measure(said[-1], metrics=[QUALITY, variety], resamples=1).frame
             # The mean over tasks stands last where there is more than one.
-            return [
-                float(frame.filter(frame["metric"] == m)["value"][-1]) for m in (QUALITY, variety)
-            ]
+            found = {
+                m: float(frame.filter(frame["metric"] == m)["value"][-1])
+                for m in (QUALITY, variety)
+            }
+            for metric, value in found.items():
+                if np.isnan(value):
+                    raise DataError(
+                        f"Expected {metric} to be a number at every point, got NaN at {name}.",
+                        hint="Prompts need a verifier and a target, variety two answers or more.",
+                    )
+            return list(found.values())
 
         if settings["budget"] is None:
             for point in grid(len(turned.names), steps=settings["steps"]):
@@ -195,6 +207,7 @@ def _measured(
     chance = membership(resampled_points(stacked, strata=blocks[0]["task"].to_numpy(), seed=seed))
     overall = found.frame.filter(pl.col("task") == found.frame["task"][-1])
     level = {(row["arm"], row["metric"]): row["value"] for row in overall.iter_rows(named=True)}
+    calibration = {arm: _calibration(frame) for (arm,), frame in said.frame.group_by("arm")}
     table = pl.DataFrame(
         {
             "arm": arm,
@@ -202,7 +215,38 @@ def _measured(
             QUALITY: level[arm, QUALITY],
             variety: level[arm, variety],
             "on_front": float(chance[place]),
+            **calibration[arm],
         }
         for place, (arm, point) in enumerate(points.items())
     )
     return found.frame, table
+
+
+def _calibration(said: pl.DataFrame) -> dict[str, float]:
+    """Gap between the probability of an answer and the share that is right, as is and debiased."""
+    import numpy as np
+    import polars as pl
+
+    from variegate.metrics import ece
+
+    known = said.drop_nulls(["logprob", "correct"])
+    stated = np.exp(np.minimum(known["logprob"].to_numpy(), 0.0))
+    right = known["correct"].cast(pl.Float64).to_numpy()
+    prompts = known["prompt_id"].to_numpy()
+    # The value alone is told, so nothing has to be resampled.
+    return {
+        name: ece(stated, right, clusters=prompts, debiased=debiased, resamples=2).value
+        for name, debiased in (("ece", False), ("ece_debiased", True))
+    }
+
+
+def _higher_is_more_varied(variety: str) -> None:
+    from variegate.errors import UsageError
+    from variegate.metrics import metric
+
+    about = metric(variety)
+    if about.role != "variety" or about.direction != "more" or about.level != "prompt":
+        raise UsageError(
+            f"Expected a metric of each prompt that grows with variety, got {variety!r}.",
+            hint="variegate metrics lists them.",
+        )
