@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from variegate.cli import main
 from variegate.lab import lab_lineage
@@ -88,6 +89,30 @@ def test_two_checkpoints_are_compared(tmp_path: Path, capsys: pytest.CaptureFixt
     table = capsys.readouterr().out
     assert "relative norm" in table
     assert "cosine" not in table
+
+
+@pytest.mark.fault(29)
+@pytest.mark.parametrize("name", ["model.norm.weight", "model.layers.1.mlp.up_proj.weight"])
+def test_fault_29_nan_is_named_when_two_are_compared(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text((POST / "config.json").read_text())
+    weights = load_file(POST / "model.safetensors")
+    weights[name].view(-1)[0] = float("nan")
+    save_file(weights, broken / "model.safetensors")
+    assert main(["merge", "diff", str(BASE), str(broken)]) == 2
+    assert f"{broken} holds NaN or infinity in {name!r}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", ["nan", "inf", "0", "-1"])
+def test_a_size_that_is_none_is_refused(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], size: str
+) -> None:
+    words = ["merge", str(recipe), "--out", str(tmp_path / "out"), "--shard-gigabytes", size]
+    assert main(words) == 2
+    assert "--shard-gigabytes" in capsys.readouterr().err
 
 
 def test_a_checkpoint_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,7 +60,7 @@ def test_a_room_introduces_itself_in_prose(room: str) -> None:
 # Their argument is a whole trace or a trained checkpoint, too much for a docstring.
 TOO_LARGE_TO_SHOW = {
     "variegate.lab": {"train", "exact_metrics"},
-    "variegate.lineage": {"load_trace", "headline", "layers_of", "layer_changes"},
+    "variegate.lineage": {"load_trace", "headline", "layers_of"},
     "variegate.report": {
         "render", "terminal", "render_measurement", "measurement_table", "comparison_table",
     },

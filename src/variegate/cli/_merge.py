@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import App, Parameter, validators
 
 from variegate.cli._heat_map import heat_map
 from variegate.cli._merge_restore import restore
@@ -29,7 +28,9 @@ def run(
         Path | None, Parameter(help="Folder of the result; runs/NAME of the recipe when left out.")
     ] = None,
     dry_run: Annotated[bool, Parameter(help="List what stands against it; write nothing.")] = False,
-    shard_gigabytes: Annotated[float, Parameter(help="Largest file of weights.")] = 5.0,
+    shard_gigabytes: Annotated[
+        float, Parameter(help="Largest file of weights.", validator=validators.Number(gt=0, lt=1e9))
+    ] = 5.0,
     threads: Annotated[int, Parameter(help="That merge side by side.")] = 2,
     json: Json = False,
     quiet: Quiet = False,
@@ -101,15 +102,11 @@ def diff(
 
         variegate merge diff base sft --out change.svg
     """
-    # The arithmetic is that of `variegate trace`; a checkpoint is opened one tensor at a time.
+    # The arithmetic is that of `variegate trace`.
     from variegate.lineage import layer_changes
-    from variegate.lineage._layers import Tensors
     from variegate.samples import write_atomically
 
-    with ExitStack() as opened:
-        later, earlier = (opened.enter_context(Tensors(folder)) for folder in (b, a))
-        before = opened.enter_context(Tensors(base)) if base is not None else None
-        changes, left_out = layer_changes(later, earlier, before)
+    changes, left_out = layer_changes(b, a, base)
     rows = changes.to_dicts()
     if out is not None:
         write_atomically(out, heat_map(rows, title=f"{b.name} against {a.name}"))

@@ -23,7 +23,7 @@ from variegate.models import checkpoint_files
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["MODULES", "Tensors", "layer_changes", "layers_of"]
+__all__ = ["MODULES", "layer_changes", "layers_of"]
 
 MODULES = ("embedding", "q", "k", "v", "o", "gate", "up", "down", "norm", "other", "head")
 
@@ -60,12 +60,7 @@ def layers_of(lineage: Lineage) -> tuple[pl.DataFrame, tuple[Caution, ...]]:
         if parent is None or not {stage.name, parent.name} <= folders.keys():
             continue
         before = folders.get(parent.parent or "")
-        with ExitStack() as opened:
-            ours, theirs = (
-                opened.enter_context(Tensors(folders[name])) for name in (stage.name, parent.name)
-            )
-            earlier = opened.enter_context(Tensors(before)) if before else None
-            changes, left_out = layer_changes(ours, theirs, earlier)
+        changes, left_out = layer_changes(folders[stage.name], folders[parent.name], before)
         tables.append(table("layers", changes, stage=stage.name, parent=parent.name))
         cautions += [
             Caution(kind="weights", where=stage.name, count=count, total=total, text=text)
@@ -74,7 +69,65 @@ def layers_of(lineage: Lineage) -> tuple[pl.DataFrame, tuple[Caution, ...]]:
     return stacked("layers", tables), tuple(cautions)
 
 
-class Tensors:
+def layer_changes(
+    stage: str | Path, parent: str | Path, grandparent: str | Path | None = None
+) -> tuple[pl.DataFrame, tuple[tuple[int, int, str], ...]]:
+    """Change of every module of every layer from the parent to the stage, in float32.
+
+    With Δ = W_stage − W_parent: the relative norm ‖Δ‖ / ‖W_parent‖ (Frobenius, all tensors of
+    the module together); the effective rank exp(H(σ / Σσ)) of the singular values σ of Δ
+    (`Roy 2007 <https://ieeexplore.ieee.org/document/7098875>`_), the largest over the module's
+    matrices; and, against the parent's own change Δ' from the grandparent, the share of entries
+    where both moved and in the same direction, and the cosine of Δ and Δ'.
+
+    Two tensors per checkpoint are in memory at a time. Layer −1 is what belongs to no layer.
+
+    Args:
+        stage: folder of the later checkpoint.
+        parent: folder of what it was trained from.
+        grandparent: folder of what the parent was trained from; without it the last two columns
+            are null.
+
+    Returns:
+        The table layer, module, relative_norm (0 where nothing moved), effective_rank (between 1
+        and the smaller side; 0 where nothing moved; null for vectors), sign_agreement in [0, 1]
+        (0.5 by chance), cosine in [−1, 1]; and for every kind of tensor left out its count, the
+        total, and a sentence.
+
+    Raises:
+        CheckpointError: no sound safetensors in a folder, or NaN in a tensor.
+        MissingExtra: torch or safetensors is not installed.
+
+    Example:
+        >>> from variegate.lab import lab_lineage
+        >>> folder = lab_lineage().parent / "checkpoints"
+        >>> changes, left_out = layer_changes(folder / "instruct-sft", folder / "base")
+        >>> changes.row(0, named=True)["module"], changes["relative_norm"].min() > 0, left_out
+        ('embedding', True, ())
+    """
+    with ExitStack() as opened:
+        later, before = (opened.enter_context(_Tensors(folder)) for folder in (stage, parent))
+        first = opened.enter_context(_Tensors(grandparent)) if grandparent is not None else None
+        return _changes(later, before, first)
+
+
+def _changes(
+    stage: _Tensors, parent: _Tensors, grandparent: _Tensors | None
+) -> tuple[pl.DataFrame, tuple[tuple[int, int, str], ...]]:
+    ours, theirs = set(stage.names()), set(parent.names())
+    different = sorted(n for n in ours & theirs if stage.shape(n) != parent.shape(n))
+    groups: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for name in sorted((ours & theirs) - set(different)):
+        groups[_place(name)].append(name)
+    rows = [
+        {"layer": layer, "module": module, **_change(names, stage, parent, grandparent)}
+        for (layer, module), names in sorted(groups.items(), key=lambda g: _order(g[0]))
+    ]
+    columns = dict(list(TABLES["layers"].items())[2:])
+    return pl.DataFrame(rows, schema=columns), tuple(_left_out(different, ours, theirs))
+
+
+class _Tensors:
     """The tensors of one checkpoint folder, read one at a time; a context manager.
 
     Raises:
@@ -94,7 +147,7 @@ class Tensors:
             handle = self._open.enter_context(safe_open(path, framework="pt", device="cpu"))
             self._files.update(dict.fromkeys(handle.keys(), handle))
 
-    def __enter__(self) -> Tensors:
+    def __enter__(self) -> _Tensors:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -112,7 +165,13 @@ class Tensors:
         return tuple(self._files[name].get_slice(name).get_shape()) if name in self._files else None
 
     def __getitem__(self, name: str) -> torch.Tensor:
-        return self._files[name].get_tensor(name).float()
+        tensor: torch.Tensor = self._files[name].get_tensor(name).float()
+        if not tensor.isfinite().all():
+            raise CheckpointError(
+                f"{self.folder} holds NaN or infinity in {name!r}.",
+                hint="Copy or download the checkpoint again.",
+            )
+        return tensor
 
     def _tied(self) -> bool:
         path = self.folder / "config.json"
@@ -125,45 +184,8 @@ class Tensors:
         return isinstance(config, dict) and bool(config.get("tie_word_embeddings", False))
 
 
-def layer_changes(
-    stage: Tensors, parent: Tensors, grandparent: Tensors | None = None
-) -> tuple[pl.DataFrame, tuple[tuple[int, int, str], ...]]:
-    """Change of every module of every layer from the parent to the stage, in float32.
-
-    With Δ = W_stage − W_parent: the relative norm ‖Δ‖ / ‖W_parent‖ (Frobenius, all tensors of
-    the module together); the effective rank exp(H(σ / Σσ)) of the singular values σ of Δ
-    (`Roy 2007 <https://ieeexplore.ieee.org/document/7098875>`_), the largest over the module's
-    matrices; and, against the parent's own change Δ' from the grandparent, the share of entries
-    where both moved and in the same direction, and the cosine of Δ and Δ'.
-
-    Two tensors per checkpoint are in memory at a time. Layer −1 is what belongs to no layer.
-
-    Args:
-        stage: the later checkpoint.
-        parent: what it was trained from.
-        grandparent: what the parent was trained from; without it the last two columns are null.
-
-    Returns:
-        The table layer, module, relative_norm (0 where nothing moved), effective_rank (between 1
-        and the smaller side; 0 where nothing moved; null for vectors), sign_agreement in [0, 1]
-        (0.5 by chance), cosine in [−1, 1]; and for every kind of tensor left out its count, the
-        total, and a sentence.
-    """
-    ours, theirs = set(stage.names()), set(parent.names())
-    different = sorted(n for n in ours & theirs if stage.shape(n) != parent.shape(n))
-    groups: dict[tuple[int, str], list[str]] = defaultdict(list)
-    for name in sorted((ours & theirs) - set(different)):
-        groups[_place(name)].append(name)
-    rows = [
-        {"layer": layer, "module": module, **_change(names, stage, parent, grandparent)}
-        for (layer, module), names in sorted(groups.items(), key=lambda g: _order(g[0]))
-    ]
-    columns = dict(list(TABLES["layers"].items())[2:])
-    return pl.DataFrame(rows, schema=columns), tuple(_left_out(different, ours, theirs))
-
-
 def _change(
-    names: Sequence[str], stage: Tensors, parent: Tensors, grandparent: Tensors | None
+    names: Sequence[str], stage: _Tensors, parent: _Tensors, grandparent: _Tensors | None
 ) -> Mapping[str, float | None]:
     moved = size = moved_before = dot = 0.0
     same = both = 0
