@@ -85,6 +85,7 @@ def test_two_checkpoints_are_compared(tmp_path: Path, capsys: pytest.CaptureFixt
     assert any(row["effective_rank"] for row in layers)
     cells = ET.fromstring(picture.read_text()).findall("{http://www.w3.org/2000/svg}rect")
     assert len(cells) == len(layers)
+    assert picture.read_text().count("svg{background:") == 2  # one for light, one for dark
     assert main(["merge", "diff", str(BASE), str(BASE)]) == 0
     table = capsys.readouterr().out
     assert "relative norm" in table

@@ -8,10 +8,12 @@ from typing import Any
 
 __all__ = ["heat_map"]
 
-LEFT, TOP, WIDE, TALL = 60, 44, 64, 16
+LEFT, TOP, WIDE, TALL = 60, 44, 72, 16
 STYLE = (
-    "text{font:11px system-ui,sans-serif;fill:#333}.t{font-size:14px;fill:#111}"
-    "rect{fill:#8a3b12}@media(prefers-color-scheme:dark){text,.t{fill:#ddd}rect{fill:#f0a36b}}"
+    # A ground of its own: a page behind it may be light while the reader's system is dark.
+    "svg{background:#fff}text{font:11px system-ui,sans-serif;fill:#333}"
+    ".t{font-size:14px;fill:#111}rect{fill:#8a3b12}@media(prefers-color-scheme:dark){"
+    "svg{background:#1b1b1b}text,.t{fill:#ddd}rect{fill:#f0a36b}}"
 )
 
 
