@@ -41,11 +41,9 @@ from variegate.models import Arm, Sampling, collect, transformers_model
 from variegate.samples import Prompt, versions
 
 POSTS = {"instruct-rl": "chat", "think-rl": "chat", "rl-zero": "raw"}
-FACTORS = (2, 4, 8)
 # Behind four words the shipped base gets half of the training-half prompts wrong: room for both.
 WORDS, TIMES = 4, 3
-TABLE = "model.embed_tokens.weight"
-NORM = ["model.norm.weight"]
+TABLE, NORM = "model.embed_tokens.weight", ["model.norm.weight"]
 AXES = ("accuracy", "gini_simpson")
 WRITES = ("embed_tokens.weight", "o_proj.weight", "down_proj.weight")
 Weights = Mapping[str, torch.Tensor]
@@ -157,8 +155,8 @@ def around(name: str, folder: Path, prompts: Sequence[Any], settings: Any) -> di
     old[TABLE][rows] = new[TABLE][rows]
 
     def add(label: str, model: Any, form: Any, read: Any, temperature: float = 1.0) -> None:
-        found[label] = asked(model, form, prompts, settings.samples, temperature)
-        found[label] |= sureness((read[0] / temperature, *read[1:]))
+        answers = asked(model, form, prompts, settings.samples, temperature)
+        found[label] = answers | sureness((read[0] / temperature, *read[1:]))
 
     def merged(label: str, weights: Weights, like: Any = None) -> Any:
         """Ask a merge; with `like`, at the temperature that gives it those logits' confidence."""
@@ -185,8 +183,7 @@ def around(name: str, folder: Path, prompts: Sequence[Any], settings: Any) -> di
         loud, broad = (louder(new, names, factor) for names in (NORM, stream(new)))
         with swapped(live, broad):
             model = transformers_model(live, tokenizer=post.tokenizer, name="loud")
-            read = pages.read(model, reads)
-            add(f"post × {factor}", model, format, read)
+            add(f"post × {factor}", model, format, read := pages.read(model, reads))
             told = balance_temperature(read[0], calm[0])
         again = balanced(old, loud, t=0.5, temperature=told, head=NORM)
         whole = balanced(old, broad, t=0.5, temperature=told, head=stream(new))
@@ -225,10 +222,13 @@ def columns(arms: Mapping[str, Any], label: str) -> dict[str, np.ndarray]:
 
 def cell(values: np.ndarray, tasks: np.ndarray, sign: str = "") -> str:
     """(R, P) as a mean with its interval over prompts, and the mean of every training."""
-    all_of = bootstrap(values.mean(axis=0), strata=tasks)
+    shown = spread(bootstrap(values.mean(axis=0), strata=tasks), sign)
     each = [np.mean([row[tasks == task].mean() for task in np.unique(tasks)]) for row in values]
-    shown = f"{all_of.value:{sign}.3f} [{all_of.low:{sign}.3f}, {all_of.high:{sign}.3f}]"
     return f"{shown} ({', '.join(f'{v:{sign}.3f}' for v in each)})" if len(values) > 1 else shown
+
+
+def spread(found: Any, sign: str = "") -> str:
+    return f"{found.value:{sign}.3f} [{found.low:{sign}.3f}, {found.high:{sign}.3f}]"
 
 
 def numbers(values: Sequence[float]) -> str:
@@ -246,8 +246,8 @@ def counted(arms: Sequence[Mapping[str, Any]], label: str, where: str, *, wrong:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    marks = "| --- " * len(header) + "|"
-    return [f"| {' | '.join(header)} |", marks, *(f"| {' | '.join(row)} |" for row in rows), ""]
+    lines = (header, ["---"] * len(header), *rows)
+    return [*(f"| {' | '.join(line)} |" for line in lines), ""]
 
 
 def comparisons(factor: int) -> list[tuple[str, str]]:
@@ -268,7 +268,7 @@ def section(name: str, found: Sequence[Mapping[str, Any]], tasks: np.ndarray, se
         name,
         *(numbers([one[end][key] for one in arms]) for key in ("confidence", "hits")
           for end in ("base", "post")),
-        *(", ".join(str(one[end]["ece"]) for one in arms) for end in ("base", "post")),
+        *(", ".join(spread(one[end]["ece"]) for one in arms) for end in ("base", "post")),
         numbers([one["temperature"] for one in found]),
         f"{max(one['gap'] for one in found):.0e}",
     ]  # fmt: skip
@@ -292,11 +292,11 @@ def section(name: str, found: Sequence[Mapping[str, Any]], tasks: np.ndarray, se
         behind.append([
             label, cell(known["shifted right"], tasks),
             " / ".join(f"{known[f'shifted as {end}'].mean():.2f}" for end in ("base", "post")),
-            *(f"{counted(arms, label, 'shifted', wrong=wrong)}: {share.value:.3f} "
-              f"[{share.low:.3f}, {share.high:.3f}]"
+            *("" if label in ("base", "post") else
+              f"{counted(arms, label, 'shifted', wrong=wrong)}: {spread(share)}"
               for wrong, share in zip((True, False), shares, strict=True)),
         ])  # fmt: skip
-    axes = ("clean right", *AXES, "shifted right", "shifted gained")
+    axes = ("clean right", *AXES, *(f"shifted {one}" for one in ("right", "gained", "as post")))
     gaps = [
         [
             f"({one}) − ({other})",
@@ -315,7 +315,7 @@ CLEAN = ["arm", "confidence", "greedy accuracy", "accuracy", "gini_simpson",
 BEHIND = ["arm", "accuracy", "as base / as post", "both wrong, merged right",
           "both right, merged wrong"]  # fmt: skip
 GAPS = ["difference", "greedy accuracy", "accuracy", "gini_simpson", "accuracy behind words",
-        "both wrong, merged right behind words"]  # fmt: skip
+        "both wrong, merged right behind words", "as post behind words"]  # fmt: skip
 
 
 def main() -> None:
@@ -323,7 +323,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=24, help="a task")
     parser.add_argument("--samples", type=int, default=10, help="a prompt")
     parser.add_argument("--pages", type=int, default=96, help="of the training half")
-    parser.add_argument("--factors", type=int, nargs="*", default=list(FACTORS))
+    parser.add_argument("--factors", type=int, nargs="*", default=[2, 4, 8])
     parser.add_argument("--posts", nargs="*", default=list(POSTS))
     shipped = [lab_lineage().parent / "checkpoints"]
     parser.add_argument("--checkpoints", type=Path, nargs="*", default=shipped)
