@@ -63,7 +63,8 @@ def balanced(
     An over-confident end dominates an average. Where the output is linear in the last module,
     dividing its weights by T divides the logits by T and changes nothing else. The published
     method tempers during fine-tuning (label smoothing and mixup); that needs a training run, this
-    needs a few logits.
+    needs a few logits. Of a deep network only the head is tempered, which does to the average little
+    more than sampling at another temperature.
 
     Args:
         a: a dict of tensors, the calmer end.
@@ -71,7 +72,9 @@ def balanced(
         t: share of b, in [0, 1].
         temperature: T of b, see `balance_temperature`.
         head: names of the tensors in which the logits are linear: the head with its bias. With a
-            head tied to the embedding name the final norm instead, unless it adds something.
+            head tied to the embedding name the final norm instead, unless it adds something. An
+            end whose whole residual stream is loud needs all that writes into it (tied embedding,
+            o_proj, down_proj), where every block norms what it reads.
 
     Returns:
         The tensors. T = 1 is the plain average (WiSE-FT) bit for bit; t = 0 gives a.
