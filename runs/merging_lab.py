@@ -246,7 +246,7 @@ def fitted(models: Models, drawn: Drawn) -> dict[str, Any]:
 
         def evaluate(point: np.ndarray) -> list[float]:
             turn(point.tolist())
-            label = "blocks " + " ".join(f"{v:.2f}" for v in point)
+            label = "blocks " + " ".join(f"{v:.5f}" for v in point)
             arm = Arm(name=label, model=models.named(label), format=models.format,
                       sampling=Sampling(max_tokens=LENGTH))  # fmt: skip
             said = collect(arm, tuning, n=TUNING_DRAWS, seed=drawn.seed, run=drawn.run)
