@@ -64,6 +64,23 @@ def test_fault_28_a_pickle_is_refused_with_the_way_to_convert_it(
     assert main(["merge", "inspect", str(old)]) == 2
 
 
+@pytest.mark.fault(28)
+def test_fault_28_which_of_several_checkpoints_is_broken_is_said(
+    recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second = tmp_path / "second"
+    second.mkdir()
+    (second / "config.json").write_text("{}")
+    index = second / "model.safetensors.index.json"
+    index.write_text('{"weight_map": {"w": "model-00001-of-00002.safetensors"}}')
+    recipe.write_text(f"{{method: linear, models: [{BASE}, {second}]}}")
+    assert main(["merge", str(recipe), "--dry-run"]) == 2
+    assert f"'model-00001-of-00002.safetensors' in {second}" in capsys.readouterr().err
+    (second / "model.safetensors").write_bytes(b"short")
+    assert main(["merge", str(recipe), "--dry-run"]) == 2
+    assert f"{second / 'model.safetensors'} is no sound" in capsys.readouterr().err
+
+
 @pytest.mark.fault(29)
 def test_fault_29_what_stands_in_the_way_is_listed(
     recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -114,7 +114,7 @@ def test_fault_28_an_index_that_names_a_missing_file_or_none_is_refused(checkpoi
     index = folder / "model.safetensors.index.json"
     index.write_text('{"weight_map": {"w": "model-00001-of-00002.safetensors"}}')
     for opened in (transformers_model, checkpoint_files):
-        with pytest.raises(CheckpointError, match=r"got 'model-00001-of-00002\.safetensors'"):
+        with pytest.raises(CheckpointError, match=r"the file 'model-00001-of-00002\.safetensors'"):
             opened(folder)
     for content in ("", "{", "[]", "{}", '{"weight_map": {}}', '{"weight_map": {"w": "x.bin"}}'):
         index.write_text(content)

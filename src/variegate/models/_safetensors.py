@@ -112,6 +112,6 @@ def _entry(path: Path, name: str, entry: Any) -> tuple[int, int, tuple[int, ...]
 
 def _broken(path: Path, what: str) -> CheckpointError:
     return CheckpointError(
-        f"{path.name} is no sound safetensors file: {what}.",
+        f"{path} is no sound safetensors file: {what}.",
         hint="Copy or download the checkpoint again, or convert it again from its source.",
     )

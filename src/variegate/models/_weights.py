@@ -74,8 +74,13 @@ def checkpoint_files(folder: str | Path, *, gguf_file: str | None = None) -> lis
 
 def _inside(folder: Path, name: str) -> Path:
     path = folder / name
-    if Path(name).name != name or not path.is_file():
+    if Path(name).name != name:
         raise CheckpointError(f"Expected a file in {folder}, got {name!r}.")
+    if not path.is_file():
+        raise CheckpointError(
+            f"Expected the file {name!r} in {folder}, found none.",
+            hint="Copy or download the checkpoint again.",
+        )
     return path
 
 
