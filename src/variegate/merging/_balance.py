@@ -63,8 +63,8 @@ def balanced(
     An over-confident end dominates an average. Where the output is linear in the last module,
     dividing its weights by T divides the logits by T and changes nothing else. The published
     method tempers during fine-tuning (label smoothing and mixup); that needs a training run, this
-    needs a few logits. Of a deep network only the head is tempered, which does to the average little
-    more than sampling at another temperature.
+    needs a few logits. Of a deep network only the head is tempered, which does little more to the
+    average than sampling at another temperature.
 
     Args:
         a: a dict of tensors, the calmer end.
