@@ -210,3 +210,15 @@ def test_nested_with_one_preference_ends_at_that_metric() -> None:
         np.testing.assert_allclose(found.weights, wanted, atol=1e-12)
     with pytest.raises(UsageError):
         nested_front(evaluate, models=1, links=["identity"] * 2, budget=12)
+
+
+@pytest.mark.parametrize("call", [1, 12])
+def test_a_point_without_a_value_is_no_point_of_a_front(call: int) -> None:
+    """The last ones come after the last fit, and nothing beats NaN."""
+    left = iter(range(1, 99))
+
+    def evaluate(point: np.ndarray) -> list[float]:
+        return [float("nan") if next(left) == call else point[0], 0.5]
+
+    with pytest.raises(DataError, match="finite"):
+        amortised_front(evaluate, dimensions=1, links=["identity", "logit"], budget=12)

@@ -96,7 +96,7 @@ def naive(
     """One forward pass of a restored model for every block."""
     asked = questions(post, prompts, format="raw")
     old, new = state(base), state(post)
-    size = len(post.model.model.layers) + 1
+    size = post.model.config.num_hidden_layers + 1
     q, h = np.full((2, size, size), np.nan)
     for i in range(size):
         for j in range(i, size):
@@ -185,6 +185,33 @@ def test_layer_passes_are_counted_and_at_least_two_and_a_half_times_fewer(
     q, h = naive(base, post, asked[:3])
     np.testing.assert_allclose(found.validity, q, atol=1e-4)
     np.testing.assert_allclose(found.entropy, h, atol=1e-3)
+
+
+@pytest.mark.parametrize("family", ["GPTNeoX", "GPT2", "Mistral"])
+def test_the_cached_search_knows_other_families(
+    post: TransformersModel, asked: tuple[Constrained, ...], family: str
+) -> None:
+    import transformers
+
+    wide = {"n_embd": 32, "n_layer": 4, "n_head": 4} if family == "GPT2" else {
+        "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+    }  # fmt: skip
+    if family == "Mistral":
+        wide |= {"num_key_value_heads": 2, "sliding_window": 4}
+    config = getattr(transformers, f"{family}Config")(
+        vocab_size=post.model.config.vocab_size, initializer_range=0.3, bos_token_id=0,
+        eos_token_id=0, **wide,
+    )  # fmt: skip
+    models = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        made = transformers.AutoModelForCausalLM.from_config(config).eval()
+        models.append(transformers_model(made, tokenizer=post.tokenizer, name=str(seed)))
+    found = search_intervals(*models, asked[:3], format="raw")
+    q, h = naive(*models, asked[:3])
+    np.testing.assert_allclose(found.validity, q, atol=1e-5)
+    np.testing.assert_allclose(found.entropy, h, atol=1e-4)
 
 
 def test_a_model_that_does_not_answer_with_its_next_token_is_told(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from variegate.errors import UsageError
+from variegate.errors import DataError, UsageError
 from variegate.merging.search._surrogate import (
     Link,
     Surrogate,
@@ -102,6 +102,7 @@ def amortised_front(
     Raises:
         UsageError: a budget below the coefficients of a quadratic and `verify`, no metric, or
             metrics that are not one a link.
+        DataError: NaN, or metrics outside of the range of their link.
 
     Example:
         >>> found = amortised_front(
@@ -132,6 +133,8 @@ def amortised_front(
         found = np.asarray(evaluate(point), dtype=np.float64)
         if found.shape != (len(links),):
             raise UsageError(f"Expected {len(links)} metrics, got shape {found.shape}.")
+        if not np.isfinite(found).all():
+            raise DataError(f"Expected finite metrics at {point.tolist()}, got {found.tolist()}.")
         points.append(point)
         values.append(found)
         predicted.append(guess)

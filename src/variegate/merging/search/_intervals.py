@@ -328,7 +328,8 @@ def _finish(
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     """From the last layer to the logits, held against the whole model on the known path."""
     decoder = model.get_decoder()
-    norms = [getattr(decoder, name, None) for name in ("norm", "final_layernorm", "ln_f")]
+    names = ("norm", "final_layernorm", "final_layer_norm", "ln_f")
+    norms = [getattr(decoder, name, None) for name in names]
     norm = next((one for one in norms if one is not None), torch.nn.Identity())
     head = model.get_output_embeddings()
 
