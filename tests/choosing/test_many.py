@@ -264,6 +264,17 @@ def test_fault_10_a_prompt_with_nothing_to_choose_keeps_one_failed_row():
     assert chooser("least-likely").apply(wrong).frame["finish"].to_list() == ["error", "error"]
 
 
+@pytest.mark.fault(10)
+@pytest.mark.parametrize("silent", ["p", "q"])
+def test_fault_10_a_prompt_without_any_output_stands_beside_one_with_many(silent):
+    frame = samples().frame.with_columns(
+        text=pl.when(pl.col("prompt") == silent).then(pl.lit("")).otherwise("text")
+    )
+    kept = chooser("best-of").apply(Samples.from_frame(frame)).frame
+    by_prompt = dict(kept.select("prompt", "finish").iter_rows())
+    assert by_prompt == {silent: "error", ({"p", "q"} - {silent}).pop(): "stop"}
+
+
 def test_missing_columns_and_strange_names_are_refused_with_what_to_do():
     bare = Samples.from_frame(samples().frame.with_columns(quality=pl.lit(None, pl.Float64())))
     with pytest.raises(UsageError, match="needs the column 'quality'"):

@@ -122,6 +122,7 @@ def _apply(way: Chooser, samples: Samples, by: str | Embedder | None) -> Samples
     if way.name in METHODS or (way.name == "least-risk" and frame["answer"].null_count()):
         made = by if isinstance(by, Embedder) else embedder(by)
         vectors = made.encode(frame["text"].fill_null("").to_list()).astype(np.float64)
+    nothing = {name: pl.lit(None, frame.schema[name]) for name in ("correct", "quality", "answer")}
     keep: list[pl.DataFrame] = []
     groups = frame.group_by("arm", "task", "prompt_id", maintain_order=True)
     for place, (_, group) in enumerate(groups):
@@ -132,9 +133,7 @@ def _apply(way: Chooser, samples: Samples, by: str | Embedder | None) -> Samples
         if len(chosen):
             kept = usable[chosen.tolist()]
         else:
-            kept = group[:1].with_columns(
-                text=pl.lit(""), finish=pl.lit("error"), correct=None, quality=None, answer=None
-            )
+            kept = group[:1].with_columns(text=pl.lit(""), finish=pl.lit("error"), **nothing)
         keep.append(
             kept.with_columns(
                 cost=pl.lit(float(group["_paid"].sum()) / len(kept)),
