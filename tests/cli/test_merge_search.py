@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import pytest
-from safetensors.torch import load_file
+import torch
+from safetensors.torch import load_file, save_file
 
 from variegate import read
 from variegate.cli import main
@@ -60,6 +62,32 @@ def test_the_block_is_found_and_written_bit_for_bit(
         place = int(name.split(".layers.")[1].split(".")[0]) if ".layers." in name else -1
         inside = told["first"] <= place < told["end"] and (modules == "all" or ".mlp." in name)
         assert tensor.equal((old if inside else new)[name]), name
+
+
+def test_layers_come_back_to_a_model_whose_vocabulary_grew(
+    asked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    grown = shutil.copytree(POST, tmp_path / "grown")
+    weights = load_file(POST / "model.safetensors")
+    rows = weights["model.embed_tokens.weight"]
+    weights["model.embed_tokens.weight"] = torch.cat([rows, rows[:2]])
+    save_file(weights, grown / "model.safetensors")
+    config = json.loads((POST / "config.json").read_text())
+    (grown / "config.json").write_text(json.dumps({**config, "vocab_size": len(rows) + 2}))
+    out = tmp_path / "restored"
+    words = ["merge", "restore", str(BASE), str(grown), "--prompts", str(asked), "--out", str(out)]
+    assert main([*words, "--json", "--quiet"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    old, made = load_file(BASE / "model.safetensors"), load_file(out / "model.safetensors")
+    for name, tensor in made.items():
+        place = int(name.split(".layers.")[1].split(".")[0]) if ".layers." in name else -1
+        inside = told["first"] <= place < told["end"]
+        assert tensor.equal((old if inside else weights)[name]), name
+    assert json.loads((out / "config.json").read_text())["vocab_size"] == len(rows) + 2
+    recipe = tmp_path / "half.yaml"
+    recipe.write_text(f"{{method: linear, models: [{BASE}, {grown}]}}")
+    assert main(["merge", str(recipe), "--dry-run"]) == 2
+    assert "another vocabulary" in capsys.readouterr().err
 
 
 def test_people_get_a_table_and_a_bad_prompt_file_is_told(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import reduce
 from pathlib import Path
@@ -138,24 +138,37 @@ def _shared(sources: Sources, problems: list[str]) -> Iterator[tuple[str, tuple[
         if len(parts) < len(sources.all):
             continue
         stored = [one.tensors[part] for one, part in zip(sources.all, parts, strict=True)]
-        if problem := _disagree(name, stored, sources):
+        if problem := _disagree(name, parts, stored, sources):
             problems.append(problem)
         else:
             yield name, tuple(parts)
 
 
-def _disagree(name: str, stored: list[Stored], sources: Sources) -> str | None:
-    first = stored[0]
+def _taken_over(name: str, parts: Sequence[str], sources: Sources) -> int | None:
+    """The model whose bytes a tensor takes over as they are; None where they are computed."""
+    copied = sources.method.only(name)
+    if copied is None:
+        return None
+    model, part = sources.models[copied], parts[copied]
+    dtype = DTYPES.get(model.tensors[part].dtype)
+    wanted = getattr(torch, sources.recipe.dtype) if sources.recipe.dtype else dtype
+    return copied if dtype is None or not (model.touched(part) or wanted is not dtype) else None
+
+
+def _disagree(
+    name: str, parts: Sequence[str], stored: list[Stored], sources: Sources
+) -> str | None:
+    first, copied = stored[0], _taken_over(name, parts, sources)
     shapes = list(dict.fromkeys(one.shape for one in stored))
+    if copied is not None and sources.models[copied].folder == sources.settings.folder:
+        # A vocabulary that grew is no matter where it comes with its own settings.
+        shapes = shapes[:1] if module_of(name) in ("embedding", "head") else shapes
     if len(shapes) > 1:
         what = "vocabulary" if module_of(name) in ("embedding", "head") else "shape"
         return f"{name} has another {what}: {' and '.join(map(str, shapes))}"
     models = stored[: len(sources.models)]
     floats = [one.dtype in DTYPES for one in models]
-    if not all(floats):
-        copied = sources.method.only(name)
-        if copied is not None and not floats[copied]:
-            return None
+    if not all(floats) and (copied is None or floats[copied]):
         if any(floats):
             return f"{name} has other types: {' and '.join(sorted({s.dtype for s in models}))}"
         if first.dtype.startswith("F"):
@@ -176,13 +189,10 @@ def _same_bytes(name: str, stored: list[Stored], sources: Sources) -> bool:
 
 def _output(name: str, parts: tuple[str, ...], sources: Sources, rows: Mapping[str, Any]) -> Output:
     stored = [model.tensors[part] for model, part in zip(sources.models, parts, strict=False)]
-    first, copied = stored[0], sources.method.only(name)
-    if stored[copied or 0].dtype not in DTYPES:
+    first, copied = stored[0], _taken_over(name, parts, sources)
+    if copied is not None or first.dtype not in DTYPES:
         return _copy(name, parts, stored[copied or 0], copied or 0)
-    if copied is not None and not sources.models[copied].touched(parts[copied]):
-        wanted = getattr(torch, sources.recipe.dtype or "", DTYPES[stored[copied].dtype])
-        if wanted is DTYPES[stored[copied].dtype]:
-            return _copy(name, parts, stored[copied], copied)
+    copied = sources.method.only(name)
     dtype = reduce(torch.promote_types, [DTYPES[one.dtype] for one in stored])
     if copied is not None:
         dtype = DTYPES[stored[copied].dtype]
@@ -289,7 +299,9 @@ def _config(
     if settings.tied and any(module_of(output.name) == "head" for output in outputs):
         config["tie_word_embeddings"] = False
         notes.append(
-            "Some models tie the head to the embedding, others do not: the result does not."
+            "The head comes from another model than the embedding: the result does not tie them."
+            if isinstance(sources.method, Passthrough)
+            else "Some models tie the head to the embedding, others do not: the result does not."
         )
     if isinstance(sources.method, Passthrough):
         before = config.get("num_hidden_layers")

@@ -55,9 +55,10 @@ def entropy_saliency(
     Returns:
         Large and positive where a little of the base brings much entropy. It sees the first step
         only: whole layers from the base may do something else, and validity is not in it.
+        An embedding or a head of another shape cannot be mixed and is in nothing.
 
     Raises:
-        UsageError: other names or shapes, items of several tokens.
+        UsageError: other names or shapes in a layer, items of several tokens.
 
     Example:
         >>> from variegate.lab import lab_lineage
@@ -71,9 +72,10 @@ def entropy_saliency(
     asked = questions(post, prompts, format=format)
     parameters, others = dict(post.model.named_parameters()), dict(base.model.named_parameters())
     wrong = [n for n, p in parameters.items() if n not in others or others[n].shape != p.shape]
-    if wrong:
+    if any(layer_of(name) is not None for name in wrong):
         raise UsageError(f"Expected the same tensors in both models, {wrong[:3]} differ.")
-    before = {name: p.requires_grad for name, p in parameters.items()}
+    before = {p: p.requires_grad for p in parameters.values()}
+    mixed = {name: p for name, p in parameters.items() if name not in wrong}
     try:
         post.model.requires_grad_(True)
         with torch.enable_grad():
@@ -81,14 +83,14 @@ def entropy_saliency(
             each = [spread(row, one)[1] for row, one in zip(logits, asked, strict=True)]
             entropy = torch.stack(each).mean()
             gradients = torch.autograd.grad(
-                entropy, list(parameters.values()), allow_unused=True, materialize_grads=True
+                entropy, list(mixed.values()), allow_unused=True, materialize_grads=True
             )
     finally:
-        for name, parameter in parameters.items():
-            parameter.requires_grad_(before[name])
+        for parameter, needed in before.items():
+            parameter.requires_grad_(needed)
     tensors = {
         name: float((gradient.double() * (others[name] - parameter).detach().double()).sum())
-        for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True)
+        for (name, parameter), gradient in zip(mixed.items(), gradients, strict=True)
     }
     depth = 1 + max((layer_of(name) or 0 for name in tensors), default=0)
     layers, rest = np.zeros(depth), 0.0
