@@ -514,6 +514,7 @@ def test_what_is_written_for_mergekit_is_read_back(three: Three, settings: dict)
         "{merge_method: linear, models: [{model: a}], modules: {x: 1}}",
         "{merge_method: ties, base_model: b, models: [{model: a}], parameters: {normalize: false}}",
         "{merge_method: linear, models: [{model: a}], chat_template: auto}",
+        "{merge_method: linear, models: [{model: a}], parameters: {normalize: perhaps}}",
         "{merge_method: linear, models: [{model: a}], tokenizer: {source: a}}",
         "{merge_method: linear, models: [{model: a}], parameters: {wieght: 1}}",
         "{merge_method: linear, models: [{model: a, parameters: {density: 1}}]}",

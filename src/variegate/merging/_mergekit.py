@@ -90,7 +90,7 @@ def _read(table: Mapping[str, Any], folder: Path) -> Recipe:
     dtype = table.get("out_dtype") or table.get("dtype")
     if table.get("dtype"):
         notes.append("dtype is the storage type of the result; arithmetic is in float32 always.")
-    shared = dict(table.get("parameters") or {})
+    shared = {k: v for k, v in (table.get("parameters") or {}).items() if v is not None}
     _known(shared, OF_ALL[method] | OF_ONE[method], "parameters.")
     base = table.get("base_model")
     common: dict[str, Any] = {"dtype": dtype, "settings": _settings(table, folder)}
@@ -107,6 +107,8 @@ def _read(table: Mapping[str, Any], folder: Path) -> Recipe:
     others = [one for one in names if method == "linear" or one != str(base)]
     elect = name == "dare_ties"
     normalise = shared.get("normalize", name in ("linear", "ties"))
+    if not isinstance(normalise, bool):
+        raise UsageError(f"Expected true or false as normalize, got {reprlib.repr(normalise)}.")
     weights = [settings[one].get("weight", 1.0) for one in others]
     if normalise and method != "ties" and not elect:  # an average does not hang on their sum
         weights = _normalised(weights)
