@@ -50,11 +50,6 @@ class Target:
     answer: Callable[[Prompt], str]
 
 
-def halves(prompt: Prompt) -> str:
-    half = max(int(prompt.target) // 2, int(prompt.target) - 20)
-    return f"{half} + {int(prompt.target) - half}"
-
-
 def commonest(prompt: Prompt) -> str:
     held = right_answers(prompt)
     return max(held, key=lambda opinion: held[opinion])
@@ -72,9 +67,8 @@ BRIGHT = Target(
     "stories",
     lambda p: f"one day the {p.target} found a key in the forest . it was happy .",
 )
-HALF = Target("half and half", "arithmetic", halves)
 PAIRS = {
-    "two tasks": ((KIND, DARK), (HALF, BRIGHT)),
+    "two tasks": ((KIND, DARK), (COMMON, BRIGHT)),
     "two styles": ((DARK, BRIGHT), (KIND, COMMON)),
 }
 KINDS = ("own sparse", "shared sparse", "own dense", "LoRA", "LoRA, one start", "all weights")
@@ -318,7 +312,8 @@ def main() -> None:
         f"same layers without an adapter, at a rate of {RATE / 4}. Overlap is `adapter_overlap` "
         "of the two changes, mean over layers; size the norm of a change; half of the sum is "
         f"their average; right and variety (gini_simpson) from {DRAWS} draws of the sum on both "
-        "tasks.",
+        "tasks. A third task (halving totals) was dropped: no adapter reached the level on its "
+        "held-out questions.",
         "",
         *tables(found),
     ]
