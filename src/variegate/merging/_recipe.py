@@ -238,15 +238,29 @@ def load_yaml(text: str, where: str) -> dict[str, Any]:
     """Read YAML without tags, so that nothing in it can run."""
     yaml = _yaml()
     try:
+        repeated = _repeated(yaml.compose(text, Loader=yaml.SafeLoader), set())
         table = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
         # Numbers and dates that cannot be are ValueErrors of Python's own.
         raise DataError(f"{where} is no YAML: {str(error)[:200]}.") from error
     if not isinstance(table, dict):
         raise DataError(f"Expected keys and values in {where}.")
+    if repeated is not None:
+        raise DataError(f"The key {repeated!r} comes twice in one place of {where}.")
     if _unfolded(table, {}) > VALUES:
         raise DataError(f"Expected at most {VALUES} values in {where}; its aliases make more.")
     return table
+
+
+def _repeated(node: Any, seen: set[int]) -> str | None:
+    """A key that a mapping has twice: YAML forbids it, and its readers take the last."""
+    if node is None or id(node) in seen or not isinstance(node.value, list):
+        return None
+    seen.add(id(node))
+    pairs = node.value if node.id == "mapping" else [(None, part) for part in node.value]
+    keys = [key.value for key, _ in pairs if key is not None and key.value != "<<"]
+    twice = next((str(key) for place, key in enumerate(keys) if key in keys[:place]), None)
+    return twice or next(filter(None, (_repeated(part, seen) for _, part in pairs)), None)
 
 
 def _unfolded(value: Any, known: dict[int, float]) -> float:
