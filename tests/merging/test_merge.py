@@ -314,6 +314,21 @@ def test_tied_and_untied_heads_meet(tmp_path: Path) -> None:
     assert any("head" in note for note in plan.notes)
 
 
+@pytest.mark.parametrize("tied_first", [True, False])
+def test_rows_of_special_tokens_are_unmerged_in_a_head_that_one_model_ties(
+    tmp_path: Path, tied_first: bool
+) -> None:
+    base = write(tmp_path / "base", tensors(0, head=not tied_first))
+    post = write(tmp_path / "post", tensors(1, head=tied_first), template=TEMPLATE)
+    merge(Recipe(method="linear", models=sources(base, post, weight=0.5)), tmp_path / "out")
+    merged = read(tmp_path / "out")
+    old, new = ({"lm_head.weight": found["model.embed_tokens.weight"], **found}
+                for found in (read(base), read(post)))  # fmt: skip
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        assert torch.equal(merged[name][[4, 5]], new[name][[4, 5]])
+        torch.testing.assert_close(merged[name][[2, 7]], (old[name] + new[name])[[2, 7]] / 2)
+
+
 def test_a_wanted_type_is_stored(three: Three, tmp_path: Path) -> None:
     _, one, two = three()
     merge(

@@ -244,9 +244,9 @@ def _rows(sources: Sources, notes: list[str]) -> Iterator[tuple[str, tuple[tuple
         f"Rows of {len(rows)} special tokens come unmerged from the model that was trained on "
         f"them ({shown}); special_tokens: merge merges them too."
     )
-    table = models[0].tensors
     for name in {name for model in models for name in (model.embedding, model.head) if name}:
-        height = table[name].shape[0] if name in table else 0
+        # Not every model stores a head of its own.
+        height = min(m.tensors[name].shape[0] for m in models if name in m.tensors)
         yield name, tuple(sorted(pair for pair in rows.values() if pair[0] < height))
 
 
