@@ -8,8 +8,8 @@ sampling alone reaches. Then sums of two post-trained checkpoints.
     variegate lab train --out lab-1 --seed 1; variegate lab train --out lab-2 --seed 2
     python runs/merging_lab.py --checkpoints lab-0 lab-1 lab-2 --out docs/results/merging.md
 
-Without --checkpoints: the training that ships with the package. About 25 minutes of one core a
-checkpoint of three trainings; --only divides the work over processes, and a run that was killed
+Without --checkpoints: the training that ships with the package. Three trainings take about half an
+hour of one core; --only divides the work over processes, and a run that was killed
 goes on. Writes the page and, beside it, a table of every arm (.csv).
 """
 

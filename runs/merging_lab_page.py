@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import altair
 import numpy as np
 import polars as pl
 
@@ -23,6 +24,7 @@ AXES = ("accuracy", "gini_simpson")
 MERGES = ("interpolation", "interpolation and temperature", "restoration", "blocks of layers",
           "fisher", "ties", "dare", "fitted blocks")  # fmt: skip
 ENDS = ("base temperature", "temperature")
+DRAWN = ("instruct-rl", "think-rl", "rl-zero")
 REFERENCE = (0.0, 0.0)
 RESAMPLES = 2000
 
@@ -213,12 +215,16 @@ def by_method(
     return rows
 
 
-def gained(unit: Unit) -> dict[str, tuple[float, float, float]]:
+def gained(unit: Unit, what: str = "gain") -> dict[str, tuple[float, float, float]]:
     return {
-        name: (row["gain"], row["gain_low"], row["gain_high"])
+        name: (row[what], row[f"{what}_low"], row[f"{what}_high"])
         for name, row in unit.methods.items()
-        if row["gain"] is not None
+        if row[what] is not None
     }
+
+
+def led(unit: Unit) -> dict[str, tuple[float, float, float]]:
+    return gained(unit, "lead")
 
 
 def calibrations(found: Sequence[Unit]) -> list[str]:
@@ -279,6 +285,46 @@ def every_arm(posts: Mapping[str, Sequence[Unit]]) -> pl.DataFrame:
     return pl.DataFrame(rows).with_columns(pl.col(pl.Float64).round(5))
 
 
+def picture(posts: Mapping[str, Sequence[Unit]]) -> altair.HConcatChart:
+    """A plane a checkpoint: the line between the ends, heat, and the other merges."""
+    planes = []
+    for post, found in posts.items():
+        arms = pl.concat(pl.DataFrame(u.points).select("method", "label", "quality", "variety")
+                         for u in found)  # fmt: skip
+        arms = arms.group_by("method", "label", maintain_order=True).mean()
+        arms = arms.with_columns(at=pl.col("label").str.extract(r"([\d.]+)\)$").cast(pl.Float64))
+        ends = [
+            arms.filter(pl.col("method") == method, pl.col("at") == 1.0).with_columns(
+                at=pl.lit(share)
+            )
+            for method, share in zip(ENDS, (0.0, 1.0), strict=True)
+        ]
+        shown = {
+            "weights between": pl.concat([*ends, arms.filter(method="interpolation")]),
+            "base, other temperatures": arms.filter(method="base temperature"),
+            f"{post}, other temperatures": arms.filter(method="temperature"),
+            "diverse beam": arms.filter(method="diverse beam"),
+        }
+        lines = pl.concat(rows.with_columns(what=pl.lit(name)) for name, rows in shown.items())
+        others = arms.filter(pl.col("method").is_in(MERGES[2:]))
+        x = altair.X("quality", title="right", scale=altair.Scale(domain=(0.2, 1), clamp=True))
+        y = altair.Y("variety", title="two answers differ",
+                     scale=altair.Scale(domain=(0.2, 1), clamp=True))  # fmt: skip
+        colour = altair.Color("what", title=None, legend=altair.Legend(orient="bottom", columns=1))
+        chart = altair.Chart(lines)
+        planes.append(
+            altair.layer(
+                altair.Chart(others).mark_point(color="#999", size=14).encode(x, y),
+                chart.mark_line().encode(x, y, colour, order="at"),
+                chart.mark_circle(size=30, opacity=1).encode(x, y, colour),
+                chart.mark_text(align="left", dx=5, dy=-4, fontSize=8).encode(
+                    x, y, colour, text="at"
+                ),
+            ).properties(width=300, height=300, title=post)
+        )
+    return altair.hconcat(*planes, background="white").resolve_scale(color="independent")
+
+
 def page(settings: argparse.Namespace) -> None:
     from merging_lab import PAIRS
 
@@ -291,7 +337,6 @@ def page(settings: argparse.Namespace) -> None:
     about = {name: [u.about["budget"] for u in found] for name, found in posts.items()}
     prompts, trainings = len(first[0].prompts), len(first)
     made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
-    front = by_method(posts, gained, "temperature")
     lines = [
         "# Variety bought back in the weights",
         "",
@@ -307,6 +352,10 @@ def page(settings: argparse.Namespace) -> None:
         "intervals over prompts (bootstrap within tasks). Every merge is asked as its post-trained "
         "parent is, the base raw; rows of special tokens come from the post-trained parent. Every "
         "arm: [merging.csv](merging.csv).",
+        "",
+        "![right answers across, the chance that two differ upwards](merging.svg)",
+        "",
+        "Means over trainings. Grey: the other merges.",
         "",
         "## Does a point in between beat both parents?",
         "",
@@ -324,14 +373,19 @@ def page(settings: argparse.Namespace) -> None:
     lines += [
         "## On one front with every way of sampling",
         "",
-        "Hypervolume of a method's front (accuracy across, chance that two answers differ "
-        "upwards), less that of the post-trained checkpoint at four temperatures. At equal "
-        "tokens, four settings a method, chosen on half of the prompts and told on the other; mean "
-        "over "
-        "trainings, and in how many of them the interval lies above 0 (up) or below (down). Blocks "
-        "of layers are four of the ten, by lot: what the search for restoration is held against.",
+        "By how much of both axes the chosen setting must be worsened until the post-trained "
+        "checkpoint at one of four temperatures, or a mix of two, is as good; below 0 it is "
+        "already. At equal tokens, four settings a method, chosen on half of the prompts and told "
+        "on the other; mean over trainings, and in how many of them the interval lies above 0 (up) "
+        "or below (down). Blocks of layers are four of the ten, by lot: what the search for "
+        "restoration is held against.",
         "",
-        *table(["method", *posts], front),
+        *table(["method", *posts], by_method(posts, led, "temperature")),
+        "Hypervolume of the front of all four settings (accuracy across, chance that two answers "
+        "differ upwards), less that of temperature. A method whose settings lie close together, as "
+        "merges at one temperature do, has little volume however good they are.",
+        "",
+        *table(["method", *posts], by_method(posts, gained, "temperature")),
         "## What merges add to sampling, and sampling to merges",
         "",
         "Hypervolume of the front over all settings: of both parents at four temperatures, of "
@@ -393,6 +447,8 @@ def page(settings: argparse.Namespace) -> None:
         text = "\n".join([*lines, *_reading(settings.out)]).rstrip() + "\n"
         settings.out.write_text(text, encoding="utf-8")
         every_arm({**posts, **pairs}).write_csv(settings.out.with_suffix(".csv"))
+        drawn = {post: found for post, found in posts.items() if post in DRAWN}
+        picture(drawn).save(settings.out.with_suffix(".svg"))
 
 
 def bought_rows(posts: Mapping[str, Sequence[Unit]]) -> list[list[str]]:
