@@ -90,6 +90,7 @@ WAYS = {
     "mask on updates": Way(mask="rank"),
     "mask on updates, shuffled": Way(mask="shuffled"),
     "mask on updates, slower": Way(rate=SLOW, mask="rank"),
+    "mask on updates, shuffled, slower": Way(rate=SLOW, mask="shuffled"),
     "mask on updates, Fisher / largest": Way(mask="largest"),
     "SGD": Way(sgd=True, rate=SGD),
     "SGD, mask on gradients": Way(sgd=True, rate=SGD, mask="rank", on="gradients"),
@@ -101,6 +102,7 @@ AVERAGED = "all parameters, averaged back"
 BESIDE = (
     ("mask on updates", "mask on updates, shuffled"),
     ("mask on updates, slower", "all, five times slower"),
+    ("mask on updates, slower", "mask on updates, shuffled, slower"),
     ("range, mask on updates", "range"),
     ("mask on updates, slower", AVERAGED),
 )
@@ -323,6 +325,7 @@ def tables(found: Sequence[Mapping[str, Any]]) -> list[str]:
         kept = [f"{means(found, arm, w, near=near).mean():.3f}" for near, w in COLUMNS]
         rows.append([arm, f"{level:.3f}", ", ".join(steps), *kept])
     header = [f"{'other half' if near else 'other tasks'}: {w}" for near, w in COLUMNS]
+    header[3] = "other half: different right answers"
     lines = ["## What stays", "", *table(["tuning", "taught answer", "steps", *header], rows)]
     rows = []
     pairs = [(arm, "all parameters") for arm in arms if arm not in ("base", "all parameters")]

@@ -287,14 +287,16 @@ def tables(found: Sequence[Mapping[str, Any]]) -> list[str]:
         "## Do errors differ more?",
         "",
         "Ratio error of two members: inputs that one gets wrong over inputs that both get wrong, "
-        f"mean over pairs, one figure a training. Likeliest answers, and {DRAWS} draws.",
+        f"mean over pairs, one figure a training. Likeliest answers, and {DRAWS} draws; a dash "
+        "where a pair shares no error.",
         "",
     ]
     rows = []
     for name in ("DiWA", "Ratatouille"):
         kinds = ("out greedy", "out drawn", "in drawn")
         each = [[ratio(f, f"{name}, one run", kind) for f in found] for kind in kinds]
-        rows.append([name, *(", ".join(f"{one:.2f}" for one in some) for some in each)])
+        cells = [[f"{one:.2f}" if np.isfinite(one) else "–" for one in some] for some in each]
+        rows.append([name, *(", ".join(some) for some in cells)])
     lines += table(["members of", "outside, likeliest", "outside, drawn", "inside, drawn"], rows)
     return lines
 
