@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from variegate import __version__
 from variegate.errors import CheckpointError, RunConflict, RunLocked, RunUnwritable, UsageError
-from variegate.merging._checkpoint import DTYPES
+from variegate.merging._checkpoint import DTYPES, Stored
 from variegate.merging._dare import Dare
 from variegate.merging._method import PIECE, Piece
 from variegate.merging._plan import Output, Plan, plan_merge
@@ -30,6 +30,7 @@ from variegate.samples import write_atomically
 
 __all__ = ["merge"]
 
+NOTE = ".fingerprint"
 INFINITY = {"F64": (8, 0x7FF << 52), "F32": (4, 0xFF << 23), "F16": (2, 0x1F << 10),
             "BF16": (2, 0xFF << 7)}  # fmt: skip
 """Bytes of a number, and infinity as an integer."""
@@ -92,7 +93,7 @@ def merge(
         871488
     """
     recipe = recipe if isinstance(recipe, Recipe) else Recipe.read(recipe)
-    out = Path(out)
+    out = Path(os.path.abspath(out))  # "." has a name too, and a link is not followed
     if shard_bytes < 1 or threads < 1:
         raise UsageError(f"Expected at least 1 byte and thread, got {shard_bytes} and {threads}.")
     with Sources(recipe) as sources:
@@ -104,22 +105,31 @@ def merge(
             if _finished(out, plan):
                 return plan
         work = out.parent / f".{out.name}.merging"
-        _start(work, plan)
+        _start(work, plan, shard_bytes)
         lock = FileLock(work / ".lock", thread_local=False)
         try:
             with lock.acquire(timeout=0):
-                _write(work, sources, plan, recipe, shard_bytes, threads, progress)
+                with unwritable(out):
+                    done = _finished(out, plan)  # by another process, since the first look
+                if not done:
+                    _write(work, sources, plan, recipe, shard_bytes, threads, progress)
         except Timeout as error:
             raise RunLocked(f"Another process merges into {out}.") from error
         with unwritable(out):
             (work / ".lock").unlink(missing_ok=True)
+            if done:
+                shutil.rmtree(work)
+                return plan
             os.replace(work, out)
+            (out / NOTE).unlink(missing_ok=True)
         sync_folder(out.parent)
         return plan
 
 
 def _finished(out: Path, plan: Plan) -> bool:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        if out.is_symlink():
+            raise RunConflict(f"{out} is a link.", hint="Name the folder itself with --out.")
         return False
     try:
         told = json.loads((out / "merge.json").read_bytes())
@@ -133,16 +143,19 @@ def _finished(out: Path, plan: Plan) -> bool:
     return True
 
 
-def _start(work: Path, plan: Plan) -> None:
+def _start(work: Path, plan: Plan, shard_bytes: int) -> None:
     """Make the hidden folder, or go on in it if it belongs to this very merge."""
     with unwritable(work):
         if work.is_symlink():
             raise RunConflict(f"{work} is a link; nothing is written through it.")
         work.mkdir(parents=True, exist_ok=True)
-        note = work / ".fingerprint"
-        if note.is_file() and note.read_text(encoding="utf-8") != plan.fingerprint:
+        note, told = work / NOTE, f"{plan.fingerprint} {shard_bytes}"
+        # Files without a note may be anybody's.
+        known = note.read_text(encoding="utf-8") if note.is_file() else None
+        if known != told and (known is not None or any(work.glob("*.safetensors"))):
             raise RunConflict(
-                f"{work} holds the unfinished merge of another recipe, or its inputs changed.",
+                f"{work} holds the unfinished merge of another recipe or of files of another size, "
+                "or its inputs changed.",
                 hint="Delete that folder, or name another one with --out.",
             )
         free = shutil.disk_usage(work).free + sum(f.stat().st_size for f in work.iterdir())
@@ -150,7 +163,7 @@ def _start(work: Path, plan: Plan) -> None:
         raise RunUnwritable(
             f"Expected {plan.bytes / 1e9:.2f} GB free for {work}, found {free / 1e9:.2f} GB."
         )
-    write_atomically(note, plan.fingerprint)
+    write_atomically(note, told)
 
 
 def _write(
@@ -202,7 +215,6 @@ def _settings(
         "notes": list(plan.notes),
     }
     _json(work / "merge.json", about)
-    (work / ".fingerprint").unlink(missing_ok=True)
 
 
 def _json(path: Path, table: dict[str, Any]) -> None:
@@ -308,7 +320,7 @@ class _Streams:
         data = memoryview(raw)[: min(len(raw), output.bytes - start)]
         source.read(output.parts[output.copied or 0], start, data)
         if output.dtype in DTYPES and not _sound(data, output.dtype):
-            raise _broken(output.name, str(source.tensors[output.parts[output.copied or 0]].file))
+            raise _broken(output.name, source.tensors[output.parts[output.copied or 0]])
         shard.write(output.name, start, data)
         return len(data)
 
@@ -318,7 +330,7 @@ class _Streams:
         piece = self._piece(output, start)
         for source, name, part in zip(self.sources.all, output.parts, piece.parts, strict=True):
             if not bool(torch.isfinite(part).all()):
-                return _broken(output.name, str(source.tensors[name].file))
+                return _broken(output.name, source.tensors[name])
         return CheckpointError(
             f"Merging makes NaN or infinity of {output.name!r}, whose parts are finite.",
             hint=f"Lower the weights, or store the result in another type than {output.dtype}.",
@@ -359,8 +371,13 @@ def _sound(data: memoryview | NDArray[np.float32], dtype: str) -> bool:
     return positive and bool(bits.max() < infinity | 1 << (8 * size - 1))
 
 
-def _broken(name: str, file: str) -> CheckpointError:
+def _broken(name: str, stored: Stored) -> CheckpointError:
+    what = (
+        "NaN or infinity, or a number beyond float32,"
+        if stored.dtype == "F64"
+        else ("NaN or infinity")
+    )
     return CheckpointError(
-        f"{file} holds NaN or infinity in {name!r}.",
+        f"{stored.file} holds {what} in {name!r}.",
         hint="Copy or download the checkpoint again; a model with NaN cannot be merged.",
     )
