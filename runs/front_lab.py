@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import datetime
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -158,23 +158,29 @@ def jointly(
 
 
 def suppressed(
-    model: Any, prompts: list[Prompt], *, seed: int, run: RunDirectory
+    model: Any,
+    prompts: Sequence[Prompt],
+    *,
+    seed: int,
+    run: RunDirectory,
+    format: Any = FORMAT,
+    draws: int = DRAWS,
 ) -> Iterator[pl.DataFrame]:
     """Half of the draws as they come, the other half with what they said often said less."""
     for strength in (1.0, 2.5, 5.0, 7.5):
         name = f"logit suppression (strength {strength})"
         plain = Sampling(max_tokens=LENGTH)
-        arm = Arm(name="first half", model=model, format=FORMAT, sampling=plain)
-        early = collect(arm, prompts, n=DRAWS // 2, seed=seed, run=run).frame
+        arm = Arm(name="first half", model=model, format=format, sampling=plain)
+        early = collect(arm, prompts, n=draws // 2, seed=seed, run=run).frame
         counts = Counter(t for ids in early["token_ids"].to_list() for t in ids)
         for end in model.ends:
             counts.pop(end, None)
         bias = suppression(dict(counts), strength=strength)
         pairs = tuple(sorted((int(t), float(b)) for t, b in bias.items()))
         later = Sampling(max_tokens=LENGTH, rules=(rule("suppress", bias=pairs),))
-        arm = Arm(name=name, model=model, format=FORMAT, sampling=later)
-        late = collect(arm, prompts, n=DRAWS // 2, seed=seed, run=run).frame
-        late = late.with_columns(pl.col("sample") + DRAWS // 2)
+        arm = Arm(name=name, model=model, format=format, sampling=later)
+        late = collect(arm, prompts, n=draws // 2, seed=seed, run=run).frame
+        late = late.with_columns(pl.col("sample") + draws // 2)
         both = pl.concat([early, late])
         yield both.with_columns(arm=pl.lit(name), iid=pl.lit(False), sample_id=None)
 

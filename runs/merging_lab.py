@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from front_lab import jointly, sampled
+from front_lab import jointly, sampled, suppressed
 from merging_lab_page import page
 from transformers.utils.logging import disable_progress_bar
 
@@ -64,15 +64,6 @@ POSTS = {
 PAIRS = (("instruct-rl", "rl-zero"), ("instruct-rl", "think-rl"))
 TEMPERATURES = (1.0, 0.7, 1.3, 1.6)
 SHARES = (0.4, 0.2, 0.6, 0.8)
-# What reads the prompt in other words, or a second half from counts, is left to front_lab.py.
-SAMPLED = (
-    "top_k", "top_p", "min_p", "typical", "eta", "top_h", "entropy temperature",
-    "choose facility-location", "choose k-medoids",
-)  # fmt: skip
-JOINT = (
-    "arithmetic sampling", "stochastic beam", "diverse beam", "hand-off", "nudging", "BACo",
-    "mixture", "KL temperature", "contrastive",
-)  # fmt: skip
 AXES = ("accuracy", "gini_simpson")
 LENGTH, TUNING_DRAWS, WORLD_DRAWS, TRIES = 32, 6, 20, 4
 
@@ -160,17 +151,22 @@ def around(folder: Path, training: int, post: str, settings: argparse.Namespace)
             drawn.add("base temperature", f"T {heat}", models.base, "raw", heat)
         about = merges(models, drawn, settings.fisher)
         methods = list(drawn.methods())
-        wanted = dict(jointly(models.model, models.base, format=models.format, draws=drawn.draws))
-        for name in JOINT:
+        ways = jointly(models.model, models.base, format=models.format, draws=drawn.draws)
+        for name, settings_ in ways:
             frames = []
-            for label, speaker, sampling in wanted[name]:
+            for label, speaker, sampling in settings_:
                 own = speaker.formats()
                 form = models.format if models.format in own else own[0]
                 arm = Arm(name=f"{name} ({label})", model=speaker, format=form, sampling=sampling)
                 found = collect(arm, prompts, n=drawn.draws, seed=training, run=run).frame
                 frames.append(found.with_columns(sample_id=None))
             methods.append({"name": name, "samples": Samples.from_frame(pl.concat(frames))})
-    methods += [{**m, "model": models.model} for m in sampled() if m["name"] in SAMPLED]
+        less = suppressed(models.model, prompts, seed=training, run=run, format=models.format,
+                          draws=drawn.draws)  # fmt: skip
+        methods.append(
+            {"name": "logit suppression", "samples": Samples.from_frame(pl.concat(less))}
+        )
+    methods += [{**m, "model": models.model} for m in sampled() if m["name"] != "temperature"]
     found = on_one_front(f"{post}, training {training}", methods, prompts, models, drawn, place)
     said = drawn.judged()
     about |= agreement(about, said, prompts)
@@ -263,9 +259,10 @@ def fitted(models: Models, drawn: Drawn) -> dict[str, Any]:
         ]
         inside = inside or [found.points[int(np.argmax(found.values.min(axis=1)))]]
         spread = np.linspace(0, len(inside) - 1, min(TRIES, len(inside))).round().astype(int)
-        for place in spread:
-            turn(inside[place].tolist())
-            label = " ".join(f"{v:.2f}" for v in inside[place])
+        # Two points that round alike are one.
+        chosen = {" ".join(f"{v:.2f}" for v in inside[i]): inside[i] for i in spread}
+        for label, point in chosen.items():
+            turn(point.tolist())
             drawn.add("fitted blocks", label, models.named(f"fitted {label}"), models.format)
     fits = {
         axis: (float(fit.r2), float(fit.loo_r2))
