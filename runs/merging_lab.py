@@ -146,28 +146,33 @@ def around(folder: Path, training: int, post: str, settings: argparse.Namespace)
     told = {"training": training, "post": post, "draws": settings.draws, "form": 1}
     with RunDirectory.open(place / "draws", settings=told, kind="collect") as run:
         drawn = Drawn(prompts=prompts, run=run, draws=settings.draws, seed=training)
+        if post.startswith("think"):
+            # The cheapest arm sets the budget: it must pay for two outputs of the dearest, which
+            # reads and writes the reasoning three times over.
+            drawn.draws *= 2
         for heat in TEMPERATURES:
             drawn.add("temperature", f"T {heat}", models.model, models.format, heat)
             drawn.add("base temperature", f"T {heat}", models.base, "raw", heat)
         about = merges(models, drawn, settings.fisher)
         methods = list(drawn.methods())
-        ways = jointly(models.model, models.base, format=models.format, draws=drawn.draws)
+        ways = jointly(models.model, models.base, format=models.format, draws=settings.draws)
         for name, settings_ in ways:
             frames = []
             for label, speaker, sampling in settings_:
                 own = speaker.formats()
                 form = models.format if models.format in own else own[0]
                 arm = Arm(name=f"{name} ({label})", model=speaker, format=form, sampling=sampling)
-                found = collect(arm, prompts, n=drawn.draws, seed=training, run=run).frame
+                found = collect(arm, prompts, n=settings.draws, seed=training, run=run).frame
                 frames.append(found.with_columns(sample_id=None))
             methods.append({"name": name, "samples": Samples.from_frame(pl.concat(frames))})
         less = suppressed(models.model, prompts, seed=training, run=run, format=models.format,
-                          draws=drawn.draws)  # fmt: skip
+                          draws=settings.draws)  # fmt: skip
         methods.append(
             {"name": "logit suppression", "samples": Samples.from_frame(pl.concat(less))}
         )
     methods += [{**m, "model": models.model} for m in sampled() if m["name"] != "temperature"]
-    found = on_one_front(f"{post}, training {training}", methods, prompts, models, drawn, place)
+    name = f"{post}, training {training}"
+    found = on_one_front(name, methods, models, drawn, settings.draws, place)
     said = drawn.judged()
     about |= agreement(about, said, prompts)
     about["ece"] = {arm: calibration(part, prompts) for arm, part in by_arm(said)}
@@ -175,17 +180,17 @@ def around(folder: Path, training: int, post: str, settings: argparse.Namespace)
 
 
 def on_one_front(
-    name: str, methods: list[dict[str, Any]], prompts: Sequence[Prompt], models: Models,
-    drawn: Drawn, place: Path,
+    name: str, methods: list[dict[str, Any]], models: Models, drawn: Drawn, draws: int,
+    place: Path,
 ) -> Front:  # fmt: skip
     arms = Arms(
         name=name,
         methods=methods,  # type: ignore[arg-type]
         baseline="temperature",
-        prompts=tuple(prompts),
+        prompts=tuple(drawn.prompts),
         format=models.format,
         sampling={"max_tokens": LENGTH},
-        samples_per_prompt=drawn.draws,
+        samples_per_prompt=draws,
         quality=AXES[0],
         variety=AXES[1],
         tries=TRIES,
@@ -393,7 +398,7 @@ def pair(folder: Path, training: int, names: tuple[str, str], settings: Any) -> 
                 with models.holding(weights, f"with {names[1]} {method} {label}") as model:
                     drawn.add(method, label, model, models.format)
     name = f"{' + '.join(names)}, training {training}"
-    found = on_one_front(name, list(drawn.methods()), prompts, models, drawn, place)
+    found = on_one_front(name, list(drawn.methods()), models, drawn, settings.draws, place)
     about: dict[str, Any] = {"training": training, "post": " + ".join(names)}
     about["ece"] = {arm: calibration(part, prompts) for arm, part in by_arm(drawn.judged())}
     write(place, found, about)

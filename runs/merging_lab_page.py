@@ -345,8 +345,9 @@ def page(settings: argparse.Namespace) -> None:
         f"--seed 0`, 1, 2; the first ships with the package), seeds of the draws likewise; "
         f"{made_with}.",
         "",
-        f"{prompts} prompts that no stage was trained on, up to {settings.draws} draws of each, as "
-        "many as the tokens of the cheapest arm pay for (prompts count; "
+        f"{prompts} prompts that no stage was trained on, up to {settings.draws} draws of each "
+        f"({2 * settings.draws} of merges and parents where a checkpoint reasons), as many as the "
+        "tokens of the cheapest arm pay for (prompts count; "
         f"{min(min(b) for b in about.values()):.0f} to {max(max(b) for b in about.values()):.0f} "
         "tokens a prompt). At temperature 1 where nothing else is said; means over tasks; 95% "
         "intervals over prompts (bootstrap within tasks). Every merge is asked as its post-trained "
@@ -406,7 +407,8 @@ def page(settings: argparse.Namespace) -> None:
         "## Calibration",
         "",
         "ECE, plain / debiased, of the share of a model's favourite answer against how often the "
-        "world gives that answer; means over trainings (fitted blocks: over their points too).",
+        "world gives that answer; means over trainings (fitted blocks: over their points too). "
+        "Shares of few draws look surer than they are: compare within a row.",
         "",
         *table(
             ["checkpoint", "base", "0.2", "0.4", "0.6", "0.8", "post", "fisher 0.4",
