@@ -15,11 +15,12 @@ import datetime
 from pathlib import Path
 
 import polars as pl
+from page import made_with, write
 
 from variegate import measure
 from variegate.lab import evaluation_prompts, lab_lineage
 from variegate.models import Arm, Sampling, collect, transformers_model
-from variegate.samples import Samples, versions
+from variegate.samples import Samples
 
 STAGES = {"base": "raw", "instruct-sft": "chat", "instruct-dpo": "chat", "instruct-rl": "chat"}
 STAGES |= {"think-sft": "chat", "think-dpo": "chat", "think-rl": "chat", "rl-zero": "raw"}
@@ -42,12 +43,12 @@ def main() -> None:
     frame = measure(Samples.concat(said), metrics=METRICS, seed=SEED).frame
     frame = frame.filter(pl.col("task") == "all")
     rows = {(row["arm"], row["metric"]): row for row in frame.iter_rows(named=True)}
-    made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
     lines = [
         "# Variety within prompts and across them",
         "",
         f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `python runs/across_input.py "
-        f"--prompts {arguments.prompts} --samples {arguments.samples}`, seed {SEED}; {made_with}.",
+        f"--prompts {arguments.prompts} --samples {arguments.samples}`, seed {SEED}; "
+        f"{made_with()}.",
         "",
         "Level, 95% interval over prompts (bootstrap; jackknife for the levels across prompts), "
         "and what is left of the level of the base; mean over the five tasks.",
@@ -65,19 +66,7 @@ def main() -> None:
             kept = row["value"] / base["value"]
             cells.append(f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f}), {kept:.0%}")
         lines.append(f"| {stage} | " + " | ".join(cells) + " |")
-    print("\n".join(lines))
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(
-            "\n".join([*lines, *_reading(arguments.out)]) + "\n", encoding="utf-8"
-        )
-
-
-def _reading(out: Path) -> list[str]:
-    """What a person wrote under the tables stays; whoever runs this again reads it again."""
-    text = out.read_text(encoding="utf-8") if out.exists() else ""
-    _, mark, reading = text.partition("## Reading")
-    return ["", mark + reading.rstrip()] if mark else []
+    write(lines, arguments.out)
 
 
 if __name__ == "__main__":

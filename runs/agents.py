@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
+from page import made_with, write
 from transformers.utils.logging import disable_progress_bar
 
 from variegate.choosing import majority
@@ -28,7 +29,6 @@ from variegate.judging import judge
 from variegate.lab import evaluation_prompts, lab_lineage
 from variegate.metrics import effective_channels
 from variegate.models import Arm, Sampling, collect, transformers_model
-from variegate.samples import versions
 
 AGENTS = {"instruct-sft": "chat", "instruct-dpo": "chat", "instruct-rl": "chat"}
 AGENTS |= {"think-sft": "chat", "think-dpo": "chat", "think-rl": "chat", "rl-zero": "raw"}
@@ -58,12 +58,11 @@ def main() -> None:
         for pair in itertools.combinations(AGENTS, 2)
     }
     first = max(pairs, key=lambda pair: pairs[pair][2].mean())
-    made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
     lines = [
         "# Do a few different agents do what many clones do?",
         "",
         f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `python runs/agents.py`, seed "
-        f"{SEED}; {made_with}.",
+        f"{SEED}; {made_with()}.",
         "",
         f"{len(prompts)} prompts of four tasks. Share of votes that give a right answer, mean over "
         f"{ROUNDS} lots of draws a prompt, with 95% intervals over prompts (within tasks). K* is "
@@ -89,12 +88,7 @@ def main() -> None:
         f"so flattered) against sixteen clones of the best single agent ({best}), paired over "
         f"prompts: {gap} with two draws, {four} with four.",
     ]
-    print("\n".join(lines))
-    if arguments.out:
-        text = arguments.out.read_text(encoding="utf-8") if arguments.out.exists() else ""
-        _, mark, reading = text.partition("## Reading")
-        lines += ["", mark + reading.rstrip()] if mark else []
-        arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write(lines, arguments.out)
 
 
 def _accuracy(frames: list[pl.DataFrame], names: list[str], n: int) -> np.ndarray:

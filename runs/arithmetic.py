@@ -17,13 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from page import keep, made_with
 
 from variegate import lab
 from variegate.decoding.sequences import arithmetic
 from variegate.lab import evaluation_prompts, lab_lineage
 from variegate.lab.world import TASKS
 from variegate.models import Arm, Sampling, TransformersModel, collect, transformers_model
-from variegate.samples import Prompt, versions
+from variegate.samples import Prompt
 
 SIZES = (8, 16, 32)
 CHECKPOINTS = {"base": "raw", "instruct-sft": "chat"}
@@ -55,13 +56,12 @@ def main() -> None:
             for method, (variance, distinct) in found.items():
                 lines.append(row(name, n, method, variance, distinct, found["independent"][0]))
                 print(lines[-1], flush=True)
-    made_with = ", ".join(f"{package} {version}" for package, version in versions().items())
     head = [
         "# Arithmetic sampling against independent draws, on the lab",
         "",
         f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `python runs/arithmetic.py "
         f"--prompts {arguments.prompts} --sets {arguments.sets} --seeds {arguments.seeds}`, seeds "
-        f"from 0, one thread, {(time.monotonic() - began) / 60:.0f} minutes; {made_with}.",
+        f"from 0, one thread, {(time.monotonic() - began) / 60:.0f} minutes; {made_with()}.",
         "",
         f"{len(prompts)} prompts of {len(TASKS)} tasks; quality is 1 for a right answer and 0 for "
         f"a wrong one, at temperature 1. For every prompt {arguments.sets} sets a seed; the "
@@ -71,8 +71,7 @@ def main() -> None:
         "",
     ]
     if arguments.out:
-        text = "\n".join([*head, *lines, *reading(arguments.out)]).rstrip() + "\n"
-        arguments.out.write_text(text, encoding="utf-8")
+        keep([*head, *lines], arguments.out)
 
 
 def drawn(
@@ -119,13 +118,6 @@ def row(
     return (
         f"| {name} | {n} | {method} | {n * ours.mean():.3f} | {ratio} | {seeds} | {distinct:.1f} |"
     )
-
-
-def reading(out: Path) -> list[str]:
-    """What a person wrote under the table stays; whoever runs this again reads it again."""
-    text = out.read_text(encoding="utf-8") if out.exists() else ""
-    _, mark, kept = text.partition("## Reading")
-    return ["", mark + kept.rstrip()] if mark else []
 
 
 if __name__ == "__main__":

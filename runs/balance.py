@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from page import made_with, table, write
 from transformers.utils.logging import disable_progress_bar
 
 from variegate import measure
@@ -38,7 +39,7 @@ from variegate.merging import (
 )
 from variegate.metrics import ece
 from variegate.models import Arm, Sampling, collect, transformers_model
-from variegate.samples import Prompt, versions
+from variegate.samples import Prompt
 
 POSTS = {"instruct-rl": "chat", "think-rl": "chat", "rl-zero": "raw"}
 # Behind four words the shipped base gets half of the training-half prompts wrong: room for both.
@@ -245,11 +246,6 @@ def counted(arms: Sequence[Mapping[str, Any]], label: str, where: str, *, wrong:
     return ", ".join(f"{one.count} of {one.both_wrong}" for one in each)
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = (header, ["---"] * len(header), *rows)
-    return [*(f"| {' | '.join(line)} |" for line in lines), ""]
-
-
 def comparisons(factor: int) -> list[tuple[str, str]]:
     norm, stream = (f"plain, {where} × {factor}" for where in ("norm", "stream"))
     as_is = [(one, "plain") for one in ("balanced, norm", "balanced, stream")]
@@ -340,7 +336,6 @@ def main() -> None:
         rows.append(row)
         sections += lines
         print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
-    made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
     trainings = len(settings.checkpoints)
     lines = [
         "# Averages with an over-confident end",
@@ -348,7 +343,7 @@ def main() -> None:
         f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `python runs/balance.py`, "
         f"{trainings} training{'s' if trainings > 1 else ''} of the lab (seed 0 ships, the others "
         "are made by `variegate lab train --seed N` and named by `--checkpoints`), draws with seed "
-        f"0; {made_with}; {time.monotonic() - started:.0f} s.",
+        f"0; {made_with()}; {time.monotonic() - started:.0f} s.",
         "",
         f"{len(prompts)} prompts that no stage after the base was trained on; one greedy answer "
         f"and {settings.samples} draws at temperature 1 of each. Mean over tasks with a 95% "
@@ -382,17 +377,7 @@ def main() -> None:
         "",
         *sections,
     ]
-    print("\n".join(lines))
-    if settings.out:
-        text = "\n".join([*lines, *_reading(settings.out)]).rstrip() + "\n"
-        settings.out.write_text(text, encoding="utf-8")
-
-
-def _reading(out: Path) -> list[str]:
-    """What a person wrote under the tables stays; whoever runs this again reads it again."""
-    text = out.read_text(encoding="utf-8") if out.exists() else ""
-    _, mark, reading = text.partition("## Reading")
-    return ["", mark + reading.rstrip()] if mark else []
+    write(lines, settings.out)
 
 
 if __name__ == "__main__":

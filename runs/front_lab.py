@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from page import made_with, write
 from transformers.utils.logging import disable_progress_bar
 
 from variegate.decoding import rule, suppression
@@ -42,7 +43,7 @@ from variegate.decoding.sequences import (
 from variegate.fronts import Arms, Front, front
 from variegate.lab import evaluation_prompts, lab_lineage
 from variegate.models import Arm, Sampling, collect, transformers_model
-from variegate.samples import Prompt, RunDirectory, Samples, versions
+from variegate.samples import Prompt, RunDirectory, Samples
 
 TASKS = ("arithmetic", "routes", "lists", "stories", "opinions")
 STAGE, DRAWS, LENGTH = "instruct-rl", 12, 32
@@ -252,21 +253,15 @@ def main() -> None:
             found[task].append(one)
             print(one, flush=True)
     lines = page(found, arguments)
-    print("\n".join(lines))
-    if arguments.out:
-        text = arguments.out.read_text(encoding="utf-8") if arguments.out.exists() else ""
-        _, mark, reading = text.partition("## Reading")
-        lines += ["", mark + reading.rstrip()] if mark else []
-        arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write(lines, arguments.out)
 
 
 def page(found: dict[str, list[Front]], arguments: argparse.Namespace) -> list[str]:
-    made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
     lines = [
         "# Every way of sampling in the lab, at equal tokens and equal tuning",
         "",
         f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `python runs/front_lab.py`, "
-        f"seeds 0 to {arguments.seeds - 1}; {made_with}.",
+        f"seeds 0 to {arguments.seeds - 1}; {made_with()}.",
         "",
         f"{STAGE}, {FORMAT}, up to {DRAWS} outputs of at most {LENGTH} tokens to each of 24 "
         "prompts a task, as many as the tokens of the cheapest arm pay for. Four settings a "

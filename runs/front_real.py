@@ -24,6 +24,7 @@ import altair
 import numpy as np
 import polars as pl
 import torch
+from page import write
 
 from variegate.estimate import bootstrap
 from variegate.fronts import Arms, Front, front
@@ -132,10 +133,9 @@ def main() -> None:
     found = front(arms, out=options.run, progress=told())
     write_atomically(options.run / "front.html", render_front(found))
     lines = page(found, options, seconds=time.monotonic() - started)
-    print("\n".join(lines))
+    write(lines, options.out)
     if options.out:
         picture(found).save(options.out.with_suffix(".svg"))
-        write_atomically(options.out, "\n".join([*lines, *reading(options.out)]) + "\n")
 
 
 def right_answers(found: Front) -> dict[str, tuple[str, str]]:
@@ -307,13 +307,6 @@ def told() -> Any:
 
 def command() -> str:
     return shlex.join(["python", f"runs/{Path(sys.argv[0]).name}", *sys.argv[1:]])
-
-
-def reading(out: Path) -> list[str]:
-    """What a person wrote under the tables stays; whoever runs this again reads it again."""
-    text = out.read_text(encoding="utf-8") if out.exists() else ""
-    _, mark, kept = text.partition("## Reading")
-    return ["", mark + kept.rstrip()] if mark else []
 
 
 if __name__ == "__main__":

@@ -19,12 +19,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from page import made_with, write
 from transformers.utils.logging import disable_progress_bar
 
 from variegate.estimate import bootstrap, paired
 from variegate.lab import evaluation_prompts, lab_lineage
 from variegate.models import Arm, Sampling, collect, say, transformers_model
-from variegate.samples import Prompt, versions
+from variegate.samples import Prompt
 
 DRAWS, PROMPTS, SEED = 16, 12, 0
 TASKS = ("arithmetic", "routes", "stories")  # answers of several words
@@ -94,12 +95,7 @@ def main() -> None:
             lines.append(
                 f"| {task} | {k} | {cells[0]} | {cells[1]} | {paired(lent, own, seed=SEED)} |"
             )
-    print("\n".join(lines))
-    if arguments.out:
-        text = arguments.out.read_text(encoding="utf-8") if arguments.out.exists() else ""
-        _, mark, reading = text.partition("## Reading")
-        lines += ["", mark + reading.rstrip()] if mark else []
-        arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write(lines, arguments.out)
 
 
 def _going_on(base, prompt: Prompt, said: list[str], *, k: int) -> float:  # type: ignore[no-untyped-def]
@@ -112,12 +108,11 @@ def _going_on(base, prompt: Prompt, said: list[str], *, k: int) -> float:  # typ
 
 
 def _head() -> list[str]:
-    made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
     return [
         "# Does alignment shrink the horizon?",
         "",
         f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `python runs/horizon.py`, seed "
-        f"{SEED}; {made_with}.",
+        f"{SEED}; {made_with()}.",
         "",
         f"{PROMPTS} prompts of each of three tasks whose answers have several words, {DRAWS} "
         "draws at temperature 1; the mean over prompts of exp(mean next-token entropy), with 95% "

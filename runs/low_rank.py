@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from page import made_with, table, write
 from scipy.stats import spearmanr
 from transformers.utils.logging import disable_progress_bar
 
@@ -29,7 +30,7 @@ from variegate.judging import judge
 from variegate.lab import evaluation_prompts, lab_lineage, training_prompts
 from variegate.merging import estimate_fisher, inspect_checkpoint, low_rank, swapped
 from variegate.models import Arm, Sampling, collect, transformers_model
-from variegate.samples import Samples, versions
+from variegate.samples import Samples
 
 POSTS = {"instruct-rl": "chat", "rl-zero": "raw"}
 RANKS = (1, 2, 4, 8, 16, 32)
@@ -222,11 +223,6 @@ def ratio(plain: np.ndarray, fisher: np.ndarray, tasks: np.ndarray) -> str:
     return f"{np.exp(np.log(each).mean()):.2f} [{low:.2f}, {high:.2f}]{shown(each, '', 2)}"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    marks = "| --- " * len(header) + "|"
-    return [f"| {' | '.join(header)} |", marks, *(f"| {' | '.join(row)} |" for row in rows), ""]
-
-
 LEVELS = ["rank", "numbers stored", "norm kept", "KL, nats a token", *AXES]
 GAPS = ["rank", "KL, fisher as a share of plain", "KL, fisher − plain", "accuracy nearer to post",
         "variety nearer to post", "accuracy, fisher − plain",
@@ -293,7 +289,6 @@ def main() -> None:
         found = [around(name, folder, prompts, settings) for folder in settings.checkpoints]
         sections += section(name, found, tasks)
         print(f"{name}: {time.monotonic() - started:.0f} s", flush=True)
-    made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
     trainings = len(settings.checkpoints)
     lines = [
         "# A change of weights stored at low rank",
@@ -301,7 +296,7 @@ def main() -> None:
         f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `python runs/low_rank.py`, "
         f"{trainings} training{'s' if trainings > 1 else ''} of the lab (seed 0 ships, the others "
         "are made by `variegate lab train --seed N` and named by `--checkpoints`), draws with seed "
-        f"0; {made_with}; {time.monotonic() - started:.0f} s.",
+        f"0; {made_with()}; {time.monotonic() - started:.0f} s.",
         "",
         f"{len(prompts)} prompts that no stage after the base was trained on, {settings.samples} "
         "draws of each at temperature 1. Mean over tasks with a 95% interval over prompts (of the "
@@ -320,18 +315,7 @@ def main() -> None:
         "",
         *sections,
     ]
-    print("\n".join(lines))
-    if settings.out:
-        settings.out.parent.mkdir(parents=True, exist_ok=True)
-        text = "\n".join([*lines, *_reading(settings.out)]).rstrip() + "\n"
-        settings.out.write_text(text, encoding="utf-8")
-
-
-def _reading(out: Path) -> list[str]:
-    """What a person wrote under the tables stays; whoever runs this again reads it again."""
-    text = out.read_text(encoding="utf-8") if out.exists() else ""
-    _, mark, reading = text.partition("## Reading")
-    return ["", mark + reading.rstrip()] if mark else []
+    write(lines, settings.out)
 
 
 if __name__ == "__main__":

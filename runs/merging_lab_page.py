@@ -14,11 +14,11 @@ from typing import Any
 import altair
 import numpy as np
 import polars as pl
+from page import made_with, table, write
 
 from variegate.estimate import interval
 from variegate.fronts import hypervolume, nondominated, resampled_points, split_half
 from variegate.lab import evaluation_prompts
-from variegate.samples import versions
 
 AXES = ("accuracy", "gini_simpson")
 MERGES = ("interpolation", "interpolation and temperature", "restoration", "blocks of layers",
@@ -99,11 +99,6 @@ def means(values: np.ndarray, tasks: np.ndarray) -> np.ndarray:
 
 def told(value: float, low: float, high: float) -> str:
     return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    marks = "| --- " * len(header) + "|"
-    return [f"| {' | '.join(header)} |", marks, *(f"| {' | '.join(row)} |" for row in rows), ""]
 
 
 def against_parents(found: Sequence[Unit], kind: str, parents: Sequence[str]) -> list[str]:
@@ -336,14 +331,13 @@ def page(settings: argparse.Namespace) -> None:
     first = next(iter(posts.values()))
     about = {name: [u.about["budget"] for u in found] for name, found in posts.items()}
     prompts, trainings = len(first[0].prompts), len(first)
-    made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
     lines = [
         "# Variety bought back in the weights",
         "",
         f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `python runs/merging_lab.py "
         f"--checkpoints …`, {trainings} trainings of the lab from nothing (`variegate lab train "
         f"--seed 0`, 1, 2; the first ships with the package), seeds of the draws likewise; "
-        f"{made_with}.",
+        f"{made_with()}.",
         "",
         f"{prompts} prompts that no stage was trained on, up to {settings.draws} draws of each "
         f"({2 * settings.draws} of merges and parents where a checkpoint reasons), as many as the "
@@ -443,11 +437,8 @@ def page(settings: argparse.Namespace) -> None:
         lines += [f"### {one} with {two}", "", *table(header, rows)]
         told_ = by_method({name: found}, gained, "temperature")
         lines += [*table(["method", f"gain over {one}'s temperatures"], told_)]
-    print("\n".join(lines))
+    write(lines, settings.out)
     if settings.out:
-        settings.out.parent.mkdir(parents=True, exist_ok=True)
-        text = "\n".join([*lines, *_reading(settings.out)]).rstrip() + "\n"
-        settings.out.write_text(text, encoding="utf-8")
         every_arm({**posts, **pairs}).write_csv(settings.out.with_suffix(".csv"))
         drawn = {post: found for post, found in posts.items() if post in DRAWN}
         picture(drawn).save(settings.out.with_suffix(".svg"))
@@ -458,10 +449,3 @@ def bought_rows(posts: Mapping[str, Sequence[Unit]]) -> list[list[str]]:
     first = next(row for row in rows if row[0] == "temperature")
     first[1:] = [cell.lstrip("+").removesuffix(", 3 up") for cell in first[1:]]
     return [first, *(row for row in rows if row is not first)]
-
-
-def _reading(out: Path) -> list[str]:
-    """What a person wrote under the tables stays; whoever runs this again reads it again."""
-    text = out.read_text(encoding="utf-8") if out.exists() else ""
-    _, mark, reading = text.partition("## Reading")
-    return ["", mark + reading.rstrip()] if mark else []

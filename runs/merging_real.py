@@ -27,7 +27,8 @@ import numpy as np
 import peft
 import polars as pl
 import torch
-from front_real import PACKAGE, cell, command, questions, reading, smollm2
+from front_real import PACKAGE, cell, command, questions, smollm2
+from page import write
 from safetensors.torch import load_file, save_file
 
 from variegate.estimate import bootstrap
@@ -212,10 +213,9 @@ def main() -> None:
     samples = replace(samples, frame=samples.frame.with_columns(quality=both.cast(pl.Float64)))
     found = on_fronts(samples, seed=options.seed)
     lines = page(samples, found, sure, change, options, seconds=time.monotonic() - began)
-    print("\n".join(lines))
+    write(lines, options.out)
     if options.out:
         picture(found["accuracy"], found["quality"]).save(options.out.with_suffix(".svg"))
-        write_atomically(options.out, "\n".join([*lines, *reading(options.out)]) + "\n")
 
 
 def on_fronts(samples: Samples, *, seed: int) -> dict[str, Front]:

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from page import keep, made_with
 
 from variegate.lab import lab_lineage
 from variegate.lab.training import RECIPES, Schedule
 from variegate.lab.training._checkpoint import load
 from variegate.lab.training._preference import prefer
 from variegate.lab.training._stages import _prompts
-from variegate.samples import versions
 
 STRENGTHS = ((0.2, 1e-4), (0.1, 1e-4), (0.05, 3e-4))  # beta, rate; the first is the recipe
 WINDOW = 5  # points a running slope is taken over
@@ -57,20 +57,18 @@ def main() -> None:
     recipe = RECIPES["full"]
     parent = lab_lineage().parent / "checkpoints" / "instruct-sft"
     train_on, monitored = _prompts(recipe)
-    made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
     lines = [
         "# Likelihood over-optimisation on the lab",
         "",
         f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `python runs/overoptimisation.py "
         f"--steps {arguments.steps} --points {arguments.points} --seeds {arguments.seeds}`, seeds "
-        f"from 0, one thread; {made_with}.",
+        f"from 0, one thread; {made_with()}.",
         "",
         "| beta | rate | seed | win rate first, best, last | at step | entropy first, last "
         "| turns down at | mass first, last | turns down at |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     curves = []
-    reading = _reading(arguments.out)[1:] if arguments.out else []
     for seed, (beta, rate) in itertools.product(range(arguments.seeds), STRENGTHS):
         curve: list[dict[str, float]] = []
         prefer(
@@ -91,9 +89,7 @@ def main() -> None:
         curves.append((beta, rate, seed, curve))
         print(lines[-1], flush=True)
         if arguments.out:
-            arguments.out.parent.mkdir(parents=True, exist_ok=True)
-            text = "\n".join([*lines, "", *_figures(curves), *reading]).rstrip() + "\n"
-            arguments.out.write_text(text, encoding="utf-8")
+            keep([*lines, "", *_figures(curves)], arguments.out)
 
 
 def _row(beta: float, rate: float, seed: int, curve: list[dict[str, float]]) -> str:
@@ -128,13 +124,6 @@ def _figures(curves: list[tuple[float, float, int, list[dict[str, float]]]]) -> 
         ]
         lines += [""]
     return lines
-
-
-def _reading(out: Path) -> list[str]:
-    """What a person wrote under the tables stays; whoever runs this again reads it again."""
-    text = out.read_text(encoding="utf-8") if out.exists() else ""
-    _, mark, reading = text.partition("## Reading")
-    return ["", mark + reading.rstrip()] if mark else []
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from page import table, write
 from transformers.utils.logging import disable_progress_bar
 from tuning import (
     Weights,
@@ -31,10 +32,8 @@ from tuning import (
     made_by,
     model_of,
     spoken,
-    table,
     told,
     weights_of,
-    write,
 )
 
 from variegate.estimate import paired

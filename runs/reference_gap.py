@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from page import made_with, write
 from transformers.utils.logging import disable_progress_bar
 
 from variegate.estimate import Estimate, bootstrap, paired
@@ -35,7 +36,7 @@ from variegate.lab.training._speaking import logits_of, padded
 from variegate.lab.training._supervised import learn
 from variegate.lab.world import draw, right_answers, task
 from variegate.metrics import reference_gap
-from variegate.samples import Prompt, versions
+from variegate.samples import Prompt
 
 SEEDS = (0, 1, 2)
 HELD_OUT = 20  # pairs of sixty
@@ -183,7 +184,6 @@ def main() -> None:
         for name, some in rows.items()
     }
     of_reference = float(values["plain"]["of the reference"].mean())
-    made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
     of_lists = (
         "those of any pair, so that only reading them helps"
         if arguments.lists == "any"
@@ -193,7 +193,7 @@ def main() -> None:
         "# Variety against the facts",
         "",
         f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `python runs/reference_gap.py`, "
-        f"seeds {', '.join(map(str, SEEDS))}; {made_with}.",
+        f"seeds {', '.join(map(str, SEEDS))}; {made_with()}.",
         "",
         "The lab knows which opinions a group holds on a subject, and how often. Its base is "
         f"fine-tuned ({SCHEDULE.steps} updates of {SCHEDULE.batch} lines) on plain questions, "
@@ -226,12 +226,7 @@ def main() -> None:
             text.append(
                 f"- {column}, {ASKINGS[later]} less {ASKINGS[earlier]}: {told(change, signed=True)}"
             )
-    print("\n".join(text))
-    if arguments.out:
-        before = arguments.out.read_text(encoding="utf-8") if arguments.out.exists() else ""
-        _, mark, reading = before.partition("## Reading")
-        text += ["", mark + reading.rstrip()] if mark else []
-        arguments.out.write_text("\n".join(text) + "\n", encoding="utf-8")
+    write(text, arguments.out)
 
 
 if __name__ == "__main__":

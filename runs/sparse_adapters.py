@@ -23,8 +23,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from page import table, write
 from transformers.utils.logging import disable_progress_bar
-from tuning import base_of, documents, made_by, spoken, table, told, write
+from tuning import base_of, documents, made_by, spoken, told
 
 from variegate.estimate import paired
 from variegate.lab import evaluation_prompts, lab_lineage, training_prompts

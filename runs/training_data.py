@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from page import made_with, write
 from scipy.stats import spearmanr
 from sklearn.cluster import KMeans
 from transformers.utils.logging import disable_progress_bar
@@ -36,7 +37,7 @@ from variegate.lab.training._supervised import learn
 from variegate.lab.world import TASKS, draw, right_answers
 from variegate.metrics import cluster_score, novel_sum, pairwise_diversity, vendi
 from variegate.models import Arm, Sampling, collect, gradient_features, transformers_model
-from variegate.samples import Prompt, versions
+from variegate.samples import Prompt
 from variegate.selection import in_sparse_clusters
 
 SIZE = 256  # examples of a set
@@ -182,12 +183,11 @@ def main() -> None:
             print(f"seed {seed}: {name}: {table[-1]}", flush=True)
     columns = {key: np.array([row[key] for row in table]) for key in table[0]}
     rng = np.random.default_rng(0)
-    made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
     lines = [
         "# Does variety of training data go along with what it teaches?",
         "",
         f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `python runs/training_data.py`, "
-        f"seeds {', '.join(map(str, SEEDS))}; {made_with}.",
+        f"seeds {', '.join(map(str, SEEDS))}; {made_with()}.",
         "",
         f"{len(table)} sets of {SIZE} right examples (1 to 5 tasks, 4 or 40 prompts, one answer a "
         f"prompt or many), each the whole fine-tuning of the lab's base ({SCHEDULE.steps} updates "
@@ -220,12 +220,7 @@ def main() -> None:
     for seed in SEEDS:
         for name, (score, accuracy, different) in sparse_rule(seed).items():
             lines.append(f"| {seed} | {name} | {score:.1f} | {accuracy:.3f} | {different:.2f} |")
-    print("\n".join(lines))
-    if arguments.out:
-        text = arguments.out.read_text(encoding="utf-8") if arguments.out.exists() else ""
-        _, mark, reading = text.partition("## Reading")
-        lines += ["", mark + reading.rstrip()] if mark else []
-        arguments.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write(lines, arguments.out)
 
 
 def _difference(columns: dict[str, np.ndarray], rng: np.random.Generator) -> str:

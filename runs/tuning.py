@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from page import made_with
 
 from variegate.estimate import Estimate
 from variegate.lab.training._corpus import Document, encode
 from variegate.lab.training._judge import answer_of, is_right
 from variegate.lab.training._speaking import speak, token_logprobs
 from variegate.lab.world import draw, right_answers, task
-from variegate.samples import Prompt, versions
+from variegate.samples import Prompt
 
 Weights = Mapping[str, torch.Tensor]
 
@@ -95,26 +96,10 @@ def told(value: Estimate, sign: str = "") -> str:
     return f"{value.value:{sign}.3f} [{value.low:{sign}.3f}, {value.high:{sign}.3f}]"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    marks = "| --- " * len(header) + "|"
-    return [f"| {' | '.join(header)} |", marks, *(f"| {' | '.join(row)} |" for row in rows), ""]
-
-
 def made_by(script: str, trainings: int, seconds: float) -> str:
     """When, by which command, from how many trainings, with which versions, in what time."""
-    made_with = ", ".join(f"{name} {version}" for name, version in versions().items())
     return (
         f"Made {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by `python runs/{script} "
         f"--checkpoints …`, {trainings} trainings of the lab (seeds 0 to {trainings - 1}); "
-        f"{made_with}; {seconds:.0f} s."
+        f"{made_with()}; {seconds:.0f} s."
     )
-
-
-def write(lines: Sequence[str], out: Path | None) -> None:
-    """Print the page, and write it; what a person wrote under "Reading" stays."""
-    print("\n".join(lines))
-    if out is not None:
-        text = out.read_text(encoding="utf-8") if out.exists() else ""
-        _, mark, reading = text.partition("## Reading")
-        text = "\n".join([*lines, mark + reading.rstrip()])
-        out.write_text(text.rstrip() + "\n", encoding="utf-8")
