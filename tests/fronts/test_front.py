@@ -95,6 +95,21 @@ def test_what_mixing_two_settings_gives_is_no_lead():
     assert [c.where for c in found.cautions if c.kind == "tuning"] == ["new"]
 
 
+@pytest.mark.fault(10)
+def test_fault_10_the_arm_that_costs_all_others_prompts_is_named():
+    few = {"y": 1, "z": 1}
+    said = Samples.from_rows(
+        {"arm": arm, "prompt_id": p, "text": text, "correct": True}
+        for arm in ("plain", "dear")
+        for p in "uvwxyz"
+        for text in "abca"[: few.get(p, 4) if arm == "dear" else 4]
+    )
+    found = front(said, variety="gini_simpson", cost="calls", budget=4)
+    (caution,) = [c for c in found.cautions if c.kind == "prompts"]
+    assert (caution.count, caution.total) == (2, 6)
+    assert "dear has both on 4 only" in caution.text
+
+
 @pytest.mark.slow
 def test_many_settings_of_nothing_are_not_a_better_method():
     """The best of twelve equal settings is not told to be better than one of them."""

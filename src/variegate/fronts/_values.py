@@ -79,7 +79,11 @@ def values_of(
         for name in names
     ]
     left = every - common.height
-    text = "Some arm has no value there; the plane is drawn on the other prompts."
+    least = min(names, key=lambda name: having[name])
+    text = (
+        f"Some arm has no value there ({least} has both on {having[least]} only); the plane is "
+        "drawn on the other prompts."
+    )
     cautions = [Caution(kind="prompts", where="all arms", count=left, total=every, text=text)]
     return np.stack(columns, axis=1), common["task"].to_list(), kept, weak, cautions if left else []
 
