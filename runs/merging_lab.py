@@ -145,11 +145,10 @@ def around(folder: Path, training: int, post: str, settings: argparse.Namespace)
     prompts, models = evaluation_prompts(per_task=settings.prompts), Models(folder, post)
     told = {"training": training, "post": post, "draws": settings.draws, "form": 1}
     with RunDirectory.open(place / "draws", settings=told, kind="collect") as run:
-        drawn = Drawn(prompts=prompts, run=run, draws=settings.draws, seed=training)
-        if post.startswith("think"):
-            # The cheapest arm sets the budget: it must pay for two outputs of the dearest, which
-            # reads and writes the reasoning three times over.
-            drawn.draws *= 2
+        # The cheapest arm sets the budget: it must pay for two outputs of the dearest, which reads
+        # and writes the reasoning three times over.
+        many = settings.draws * (2 if post.startswith("think") else 1)
+        drawn = Drawn(prompts=prompts, run=run, draws=many, seed=training)
         for heat in TEMPERATURES:
             drawn.add("temperature", f"T {heat}", models.model, models.format, heat)
             drawn.add("base temperature", f"T {heat}", models.base, "raw", heat)

@@ -101,23 +101,23 @@ def told(value: float, low: float, high: float) -> str:
     return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
+def margins(unit: Unit, places: Sequence[int], ends: Sequence[int], rows: Any) -> np.ndarray:
+    """By how much each arm is above both parents on both axes, on some prompts."""
+    at = means(unit.values[rows][..., :2], unit.tasks[rows])
+    return np.asarray(np.min([at[places] - at[end] for end in ends], axis=(0, 2)))
+
+
 def against_parents(found: Sequence[Unit], kind: str, parents: Sequence[str]) -> list[str]:
     """Cells: gaps to both parents of the arm chosen on half of the prompts, over trainings."""
     gaps, wins, above, members = [], 0, 0, 0
     for unit in found:
         half, values, places = split_half(unit.tasks), unit.values[..., :2], unit.places(kind)
         ends = [unit.at_one(name) for name in parents]
-
-        def margin(rows: np.ndarray, unit: Unit = unit, places: list[int] = places,
-                   ends: list[int] = ends) -> np.ndarray:  # fmt: skip
-            at = means(unit.values[rows][..., :2], unit.tasks[rows])
-            return np.min([at[places] - at[end] for end in ends], axis=(0, 2))
-
-        chosen = places[int(margin(half).argmax())]
+        chosen = places[int(margins(unit, places, ends, half).argmax())]
         gap = np.concatenate([values[~half, chosen] - values[~half, end] for end in ends], axis=1)
         gaps.append(gap)
         wins += all(low > 0 for _, low, _ in bounds(gap, unit.tasks[~half]))
-        above += int((margin(np.ones(len(half), bool)) > 0).sum())
+        above += int((margins(unit, places, ends, slice(None)) > 0).sum())
         members += len(places)
     rest = found[0].tasks[~split_half(found[0].tasks)]
     together = np.nanmean(gaps, axis=0)
@@ -447,5 +447,5 @@ def page(settings: argparse.Namespace) -> None:
 def bought_rows(posts: Mapping[str, Sequence[Unit]]) -> list[list[str]]:
     rows = by_method(posts, bought, "")
     first = next(row for row in rows if row[0] == "temperature")
-    first[1:] = [cell.lstrip("+").removesuffix(", 3 up") for cell in first[1:]]
+    first[1:] = [cell.lstrip("+") for cell in first[1:]]
     return [first, *(row for row in rows if row is not first)]

@@ -372,12 +372,8 @@ def _sound(data: memoryview | NDArray[np.float32], dtype: str) -> bool:
 
 
 def _broken(name: str, stored: Stored) -> CheckpointError:
-    what = (
-        "NaN or infinity, or a number beyond float32,"
-        if stored.dtype == "F64"
-        else ("NaN or infinity")
-    )
+    beyond = ", or a number beyond float32," if stored.dtype == "F64" else ""
     return CheckpointError(
-        f"{stored.file} holds {what} in {name!r}.",
+        f"{stored.file} holds NaN or infinity{beyond} in {name!r}.",
         hint="Copy or download the checkpoint again; a model with NaN cannot be merged.",
     )

@@ -152,7 +152,8 @@ def _taken_over(name: str, parts: Sequence[str], sources: Sources) -> int | None
     model, part = sources.models[copied], parts[copied]
     dtype = DTYPES.get(model.tensors[part].dtype)
     wanted = getattr(torch, sources.recipe.dtype) if sources.recipe.dtype else dtype
-    return copied if dtype is None or not (model.touched(part) or wanted is not dtype) else None
+    as_it_is = wanted is dtype and not model.touched(part)
+    return copied if dtype is None or as_it_is else None
 
 
 def _disagree(
@@ -189,19 +190,19 @@ def _same_bytes(name: str, stored: list[Stored], sources: Sources) -> bool:
 
 def _output(name: str, parts: tuple[str, ...], sources: Sources, rows: Mapping[str, Any]) -> Output:
     stored = [model.tensors[part] for model, part in zip(sources.models, parts, strict=False)]
-    first, copied = stored[0], _taken_over(name, parts, sources)
-    if copied is not None or first.dtype not in DTYPES:
+    copied = _taken_over(name, parts, sources)
+    if copied is not None or stored[0].dtype not in DTYPES:
         return _copy(name, parts, stored[copied or 0], copied or 0)
-    copied = sources.method.only(name)
     dtype = reduce(torch.promote_types, [DTYPES[one.dtype] for one in stored])
-    if copied is not None:
-        dtype = DTYPES[stored[copied].dtype]
+    alone = sources.method.only(name)
+    if alone is not None:
+        dtype = DTYPES[stored[alone].dtype]
     dtype = getattr(torch, sources.recipe.dtype) if sources.recipe.dtype else dtype
     return Output(
         name=name,
         dtype=NAMES[dtype],
-        shape=first.shape,
-        bytes=first.count * dtype.itemsize,
+        shape=stored[0].shape,
+        bytes=stored[0].count * dtype.itemsize,
         parts=parts,
         copied=None,
         rows=rows.get(name, ()) if copied is None else (),
