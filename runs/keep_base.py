@@ -12,7 +12,6 @@ About a quarter of an hour on a busy core with three trainings of the lab.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,9 +22,9 @@ from typing import Any
 import numpy as np
 import torch
 from page import table, write
-from transformers.utils.logging import disable_progress_bar
 from tuning import (
     Weights,
+    asked_for,
     base_of,
     documents,
     drawn,
@@ -39,7 +38,7 @@ from tuning import (
 )
 
 from variegate.estimate import paired
-from variegate.lab import evaluation_prompts, lab_lineage, training_prompts
+from variegate.lab import evaluation_prompts, training_prompts
 from variegate.lab.training._checkpoint import load
 from variegate.lab.training._corpus import Document, encode
 from variegate.lab.training._speaking import token_logprobs
@@ -360,12 +359,7 @@ def tables(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoints", type=Path, nargs="+", default=[lab_lineage().parent])
-    parser.add_argument("--out", type=Path, default=None)
-    settings = parser.parse_args()
-    torch.set_num_threads(1)
-    disable_progress_bar()
+    settings = asked_for(__doc__)
     started = time.monotonic()
     found = [family(folder) for folder in settings.checkpoints]
     lines = [

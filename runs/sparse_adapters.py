@@ -12,7 +12,6 @@ About five minutes on one core with three trainings of the lab.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import itertools
 import time
@@ -24,11 +23,10 @@ from typing import Any
 import numpy as np
 import torch
 from page import table, write
-from transformers.utils.logging import disable_progress_bar
-from tuning import base_of, documents, made_by, spoken, told
+from tuning import asked_for, base_of, documents, made_by, spoken, told
 
 from variegate.estimate import paired
-from variegate.lab import evaluation_prompts, lab_lineage, training_prompts
+from variegate.lab import evaluation_prompts, training_prompts
 from variegate.lab.training._checkpoint import load
 from variegate.lab.training._corpus import Document, encode
 from variegate.lab.training._speaking import token_logprobs
@@ -290,12 +288,7 @@ def tables(found: Sequence[Mapping[Any, Any]]) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoints", type=Path, nargs="+", default=[lab_lineage().parent])
-    parser.add_argument("--out", type=Path, default=None)
-    settings = parser.parse_args()
-    torch.set_num_threads(1)
-    disable_progress_bar()
+    settings = asked_for(__doc__)
     started = time.monotonic()
     found = [family(folder, seed) for seed, folder in enumerate(settings.checkpoints)]
     lines = [

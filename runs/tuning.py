@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import copy
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from page import made_with
+from transformers.utils.logging import disable_progress_bar
 
 from variegate.estimate import Estimate
+from variegate.lab import lab_lineage
 from variegate.lab.training._corpus import Document, encode
 from variegate.lab.training._judge import answer_of, is_right
 from variegate.lab.training._speaking import speak, token_logprobs
@@ -94,6 +97,17 @@ def spoken(model: Any, prompts: Sequence[Prompt], *, each: int, seed: int = 0) -
 
 def told(value: Estimate, sign: str = "") -> str:
     return f"{value.value:{sign}.3f} [{value.low:{sign}.3f}, {value.high:{sign}.3f}]"
+
+
+def asked_for(about: str) -> argparse.Namespace:
+    """Read what all of these scripts take: trainings of the lab, and where the page goes."""
+    parser = argparse.ArgumentParser(description=about.splitlines()[0])
+    parser.add_argument("--checkpoints", type=Path, nargs="+", default=[lab_lineage().parent])
+    parser.add_argument("--out", type=Path, default=None)
+    settings = parser.parse_args()
+    torch.set_num_threads(1)
+    disable_progress_bar()
+    return settings
 
 
 def made_by(script: str, trainings: int, seconds: float) -> str:
